@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which endpoint carries a sandbox's default route. Docker's order (API v1.48), made total. */
+
+#include <string.h>
+
+#include "model/network.h"
+#include "model/sandbox.h"
+
+static bool can_be_gateway(const struct endpoint *ep, int family)
+{
+    const struct addr *addr = family == AF_INET6 ? &ep->ipv6 : &ep->ipv4;
+    const struct pool *pool = network_pool_of(ep->network, addr);
+
+    return !ep->network->internal && pool && addr_is_set(&pool->gateway);
+}
+
+static bool is_dual_stack(const struct network *net)
+{
+    return net->enable_ipv4 && net->enable_ipv6;
+}
+
+/* Internal networks do not compete, so their place in the order needs no comparison. */
+static bool is_better(const struct endpoint *a, const struct endpoint *b)
+{
+    if (a->want.gw_priority != b->want.gw_priority)
+        return a->want.gw_priority > b->want.gw_priority;
+    if (is_dual_stack(a->network) != is_dual_stack(b->network))
+        return is_dual_stack(a->network);
+    return strcmp(a->network->name, b->network->name) < 0;
+}
+
+const struct endpoint *sandbox_gateway_endpoint(const struct sandbox *sb, int family)
+{
+    const struct endpoint *best = NULL;
+
+    for (size_t i = 0; i < sb->endpoint_count; i++) {
+        const struct endpoint *ep = sb->endpoints[i];
+
+        if (can_be_gateway(ep, family) && (!best || is_better(ep, best)))
+            best = ep;
+    }
+    return best;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/network.h"
+
+static void pool_clear(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->aux_count; i++)
+        free(pool->aux[i].name);
+    free(pool->aux);
+}
+
+void network_free(struct network *net)
+{
+    if (!net)
+        return;
+    for (size_t i = 0; i < net->pool_count; i++)
+        pool_clear(&net->pools[i]);
+    free(net->pools);
+    strmap_clear(&net->options);
+    strmap_clear(&net->ipam_options);
+    strmap_clear(&net->labels);
+    free(net->driver);
+    free(net->name);
+    free(net);
+}
+
+const struct pool *network_pool(const struct network *net, int family)
+{
+    for (size_t i = 0; i < net->pool_count; i++)
+        if (net->pools[i].subnet.addr.family == family)
+            return &net->pools[i];
+    return NULL;
+}
+
+const struct pool *network_pool_of(const struct network *net, const struct addr *addr)
+{
+    for (size_t i = 0; i < net->pool_count; i++)
+        if (prefix_contains(&net->pools[i].subnet, addr))
+            return &net->pools[i];
+    return NULL;
+}
+
+bool pool_is_usable(const struct pool *pool, const struct addr *addr)
+{
+    struct addr first = prefix_first(&pool->subnet), last = prefix_last(&pool->subnet);
+
+    if (!prefix_contains(&pool->subnet, addr))
+        return false;
+    if (pool->subnet.len + 1U >= addr_bits(addr))
+        return true;
+    return !addr_equal(addr, &first) && (addr->family != AF_INET || !addr_equal(addr, &last));
+}
+
+const struct prefix *pool_area(const struct pool *pool)
+{
+    return prefix_is_set(&pool->range) ? &pool->range : &pool->subnet;
+}
+
+const struct aux_address *pool_aux(const struct pool *pool, const struct addr *addr)
+{
+    for (size_t i = 0; i < pool->aux_count; i++)
+        if (addr_equal(&pool->aux[i].addr, addr))
+            return &pool->aux[i];
+    return NULL;
+}
+
+const char *network_option(const struct network *net, const char *key)
+{
+    return strmap_get(&net->options, key);
+}
+
+bool network_option_bool(const struct network *net, const char *key, bool fallback)
+{
+    const char *text = network_option(net, key);
+    bool value = fallback;
+
+    if (text && str_to_bool(text, &value) < 0)
+        return fallback;
+    return value;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Theory of operation
+ *
+ * Each seen fact meets one of three fates when the plan's removals run:
+ *
+ *   STAYS    it is there afterwards: desired or not, nobody removes it;
+ *   REMOVED  the plan removes it: it is weft's and is not desired, or it has to be made anew;
+ *   FALLS    it goes with something else: an address with its link, a link with its namespace, an
+ *            element with its ruleset, one end of a veth pair with the other. The plan is silent.
+ *
+ * A fate depends only on the fates of what the fact rests on, so it is worked out on demand and
+ * remembered. A thing that was not seen but is desired counts like one that is removed: it will be
+ * fresh, and nothing can be resting on it yet.
+ *
+ * Then a desired fact that finds a staying one is satisfied or changed, any other is added; and the
+ * operations are put in order.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "kstate/plan.h"
+
+enum fate { FATE_UNKNOWN, FATE_STAYS, FATE_REMOVED, FATE_FALLS };
+
+struct diff {
+    const struct fact_set *seen;
+    const struct fact_set *desired;
+    enum fate *fates; /* of the seen facts */
+};
+
+static enum fate fate_of(const struct diff *d, const struct fact *seen);
+
+/* Will the thing that both sets may have under this key be there for the first time, or not at all?
+ * What neither set speaks of is somebody else's concern and taken to be there. */
+static bool is_fresh(const struct diff *d, const struct fact *key)
+{
+    const struct fact *seen = fact_set_find(d->seen, key);
+
+    if (seen)
+        return fate_of(d, seen) != FATE_STAYS;
+    return fact_set_find(d->desired, key) != NULL;
+}
+
+static bool netns_is_fresh(const struct diff *d, const struct kstate_ns *ns)
+{
+    return ns && is_fresh(d, &(struct fact){.kind = FACT_NETNS, .ns = ns});
+}
+
+static struct fact link_key(const struct kstate_ns *ns, const char *name)
+{
+    struct fact key = {.kind = FACT_LINK, .ns = ns};
+
+    (void)str_copy(key.link.name, sizeof key.link.name, name);
+    return key;
+}
+
+static bool link_is_fresh(const struct diff *d, const struct kstate_ns *ns, const char *name)
+{
+    struct fact key = link_key(ns, name);
+
+    return is_fresh(d, &key);
+}
+
+/* A changed ruleset is loaded anew, without its elements. */
+static bool base_is_fresh(const struct diff *d)
+{
+    struct fact key = {.kind = FACT_NFT_BASE};
+    const struct fact *seen = fact_set_find(d->seen, &key);
+    const struct fact *desired = fact_set_find(d->desired, &key);
+
+    return is_fresh(d, &key) || (seen && desired && !fact_satisfies(seen, desired));
+}
+
+/* A link's own sysctls lie in net/FAMILY/conf/LINK/ and net/FAMILY/neigh/LINK/. */
+static bool sysctl_link_is_fresh(const struct diff *d, const struct fact *sysctl)
+{
+    char name[IFNAMSIZ];
+
+    return sscanf(sysctl->sysctl.path, "net/%*[^/]/%*[^/]/%15[^/]/", name) == 1 &&
+           link_is_fresh(d, sysctl->ns, name);
+}
+
+static const struct fact *other_end(const struct fact_set *set, const struct fact_link *link)
+{
+    struct fact key = link_key(link->peer_ns, link->peer_name);
+
+    return fact_set_find(set, &key);
+}
+
+/* Both ends of a desired veth pair were seen, and belong together as far as it is known. */
+static bool pair_is_whole(const struct diff *d, const struct fact *seen, const struct fact *desired)
+{
+    const struct fact *end = other_end(d->seen, &desired->link);
+    enum link_kind kind = desired->link.kind == LINK_VETH ? LINK_VETH_PEER : LINK_VETH;
+
+    if (!end || end->link.kind != kind || netns_is_fresh(d, desired->link.peer_ns))
+        return false;
+    return !*seen->link.peer_name || (kstate_ns_equal(seen->link.peer_ns, desired->link.peer_ns) &&
+                                      str_equal(seen->link.peer_name, desired->link.peer_name));
+}
+
+static bool is_veth(const struct fact *link)
+{
+    return link->link.kind == LINK_VETH || link->link.kind == LINK_VETH_PEER;
+}
+
+static bool falls_with_other_end(const struct diff *d, const struct fact *seen)
+{
+    const struct fact *end =
+        seen->link.kind == LINK_VETH_PEER ? other_end(d->seen, &seen->link) : NULL;
+
+    return end && end->link.kind == LINK_VETH && fate_of(d, end) == FATE_REMOVED;
+}
+
+/* Does it go, or has it gone, with what it rests on? */
+static bool falls(const struct diff *d, const struct fact *seen)
+{
+    if (seen->kind != FACT_NETNS && netns_is_fresh(d, seen->ns))
+        return true;
+    switch (seen->kind) {
+    case FACT_LINK:
+        return falls_with_other_end(d, seen);
+    case FACT_SYSCTL:
+        return sysctl_link_is_fresh(d, seen);
+    case FACT_ADDR:
+        return link_is_fresh(d, seen->ns, seen->addr.link);
+    case FACT_ROUTE:
+        return link_is_fresh(d, seen->ns, seen->route.link);
+    case FACT_NFT_ELEM:
+        return base_is_fresh(d);
+    case FACT_NETNS:
+    case FACT_NFT_BASE:
+    case FACT_KIND_COUNT:
+        break;
+    }
+    return false;
+}
+
+static bool can_be_removed(const struct fact *seen)
+{
+    return seen->kind != FACT_SYSCTL &&
+           !(seen->kind == FACT_LINK && seen->link.kind == LINK_LOOPBACK);
+}
+
+/* A link of another kind, or half a pair, cannot be changed into what is desired. */
+static bool must_be_made_anew(const struct diff *d, const struct fact *seen,
+                              const struct fact *desired)
+{
+    if (seen->kind != FACT_LINK)
+        return false;
+    return seen->link.kind != desired->link.kind ||
+           (is_veth(desired) && !pair_is_whole(d, seen, desired));
+}
+
+static enum fate work_out_fate(const struct diff *d, const struct fact *seen)
+{
+    const struct fact *desired = fact_set_find(d->desired, seen);
+
+    if (falls(d, seen))
+        return FATE_FALLS;
+    if (!desired)
+        return seen->owned && can_be_removed(seen) ? FATE_REMOVED : FATE_STAYS;
+    if (!must_be_made_anew(d, seen, desired))
+        return FATE_STAYS;
+    /* Somebody else's link is in the way: not removed, but not taken for weft's either. Adding
+     * weft's then fails with the kernel's own words. */
+    return seen->owned ? FATE_REMOVED : FATE_FALLS;
+}
+
+static enum fate fate_of(const struct diff *d, const struct fact *seen)
+{
+    enum fate *fate = &d->fates[seen - d->seen->facts];
+
+    if (*fate == FATE_UNKNOWN)
+        *fate = work_out_fate(d, seen);
+    return *fate;
+}
+
+static int plan_add(struct plan *plan, enum op_verb verb, const struct fact *fact,
+                    const struct fact *old)
+{
+    if (plan->count == plan->capacity) {
+        size_t capacity = plan->capacity ? 2 * plan->capacity : 16;
+        struct op *ops = reallocarray(plan->ops, capacity, sizeof *ops);
+
+        if (!ops)
+            return -ENOMEM;
+        plan->ops = ops;
+        plan->capacity = capacity;
+    }
+    plan->ops[plan->count] = (struct op){.verb = verb, .fact = *fact};
+    if (old)
+        plan->ops[plan->count].old = *old;
+    plan->count++;
+    return 0;
+}
+
+static int plan_removals(const struct diff *d, struct plan *plan)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < d->seen->count && r == 0; i++) {
+        const struct fact *seen = &d->seen->facts[i];
+
+        if (fate_of(d, seen) == FATE_REMOVED)
+            r = plan_add(plan, OP_REMOVE, seen, seen);
+    }
+    return r;
+}
+
+/* What a changed link will be: what is desired, and what that leaves open as it was. */
+static void keep_open_attributes(struct fact_link *link, const struct fact_link *seen)
+{
+    link->up |= seen->up;
+    link->no_autoconf |= seen->no_autoconf;
+    if (!*link->master)
+        (void)str_copy(link->master, sizeof link->master, seen->master);
+    if (!mac_is_set(&link->mac))
+        link->mac = seen->mac;
+    if (!link->mtu)
+        link->mtu = seen->mtu;
+}
+
+/* A route whose link goes, and that is to lead over another which is there already: it is moved
+ * before the link goes, so that there is no moment without it. */
+static bool moves_early(const struct diff *d, const struct fact *seen, const struct fact *desired)
+{
+    return seen->kind == FACT_ROUTE && !netns_is_fresh(d, seen->ns) &&
+           !link_is_fresh(d, desired->ns, desired->route.link);
+}
+
+static int plan_desired(const struct diff *d, const struct fact *desired, struct plan *plan)
+{
+    const struct fact *seen = fact_set_find(d->seen, desired);
+    struct fact from, to = *desired;
+
+    if (seen && fate_of(d, seen) == FATE_FALLS && moves_early(d, seen, desired)) {
+        int r = plan_add(plan, OP_CHANGE, desired, seen);
+
+        if (r == 0)
+            plan->ops[plan->count - 1].early = true;
+        return r;
+    }
+    if (!seen || fate_of(d, seen) != FATE_STAYS)
+        return plan_add(plan, OP_ADD, desired, NULL);
+    from = *seen;
+    /* A port outlives its bridge, but then it is nobody's port. */
+    if (from.kind == FACT_LINK && link_is_fresh(d, from.ns, from.link.master))
+        from.link.master[0] = '\0';
+    if (fact_satisfies(&from, desired))
+        return 0;
+    if (to.kind == FACT_LINK)
+        keep_open_attributes(&to.link, &from.link);
+    return plan_add(plan, OP_CHANGE, &to, &from);
+}
+
+/* Within one stage: by namespace, then as facts come true; a bridge before its ports. */
+static int compare_facts(const struct fact *a, const struct fact *b)
+{
+    int c = kstate_ns_compare(a->ns, b->ns);
+
+    if (c == 0 && a->kind == FACT_LINK && b->kind == FACT_LINK)
+        c = (int)a->link.kind - (int)b->link.kind;
+    return c ? c : fact_compare_key(a, b);
+}
+
+static int stage(const struct op *op)
+{
+    bool removing = op->verb == OP_REMOVE;
+
+    if (op->early)
+        return -1;
+    if (op->fact.kind == FACT_NETNS)
+        return removing ? 2 : 3;
+    if (!op->fact.ns)
+        return removing ? 1 : 4;
+    return removing ? 0 : 5;
+}
+
+static int compare_ops(const void *left, const void *right)
+{
+    const struct op *a = left, *b = right;
+    int c = stage(a) - stage(b);
+
+    if (c)
+        return c;
+    return a->verb == OP_REMOVE ? compare_facts(&b->fact, &a->fact)
+                                : compare_facts(&a->fact, &b->fact);
+}
+
+int plan_diff(struct fact_set *seen, struct fact_set *desired, struct plan *ret)
+{
+    _cleanup_plan_ struct plan plan = {0};
+    _cleanup_free_ enum fate *fates = NULL;
+    struct diff d = {.seen = seen, .desired = desired};
+    int r;
+
+    fact_set_sort(seen);
+    fact_set_sort(desired);
+    d.fates = fates = calloc(seen->count + 1, sizeof *fates);
+    if (!fates)
+        return -ENOMEM;
+
+    r = plan_removals(&d, &plan);
+    for (size_t i = 0; i < desired->count && r == 0; i++)
+        r = plan_desired(&d, &desired->facts[i], &plan);
+    if (r < 0)
+        return r;
+    if (plan.count > 0)
+        qsort(plan.ops, plan.count, sizeof *plan.ops, compare_ops);
+    *ret = TAKE_GENERIC(plan, (struct plan){0});
+    return 0;
+}
+
+void fact_set_own(struct fact_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        set->facts[i].owned = true;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kstate/fact.h"
+
+#include <string.h>
+
+#include "base/str.h"
+
+/* What the kernel makes of an IPv6 route without metric (IP6_RT_PRIO_USER in linux/ipv6_route.h).
+ */
+#define IPV6_DEFAULT_METRIC 1024
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int kstate_ns_compare(const struct kstate_ns *a, const struct kstate_ns *b)
+{
+    if (!a || !b)
+        return compare_numbers(a != NULL, b != NULL);
+    return a == b ? 0 : strcmp(a->id, b->id);
+}
+
+bool kstate_ns_equal(const struct kstate_ns *a, const struct kstate_ns *b)
+{
+    return kstate_ns_compare(a, b) == 0;
+}
+
+static int compare_prefixes(const struct prefix *a, const struct prefix *b)
+{
+    int c = addr_compare(&a->addr, &b->addr);
+
+    return c ? c : compare_numbers(a->len, b->len);
+}
+
+static uint32_t effective_metric(const struct fact_route *route)
+{
+    if (route->metric == 0 && route->destination.addr.family == AF_INET6)
+        return IPV6_DEFAULT_METRIC;
+    return route->metric;
+}
+
+static int compare_routes(const struct fact_route *a, const struct fact_route *b)
+{
+    int c = compare_prefixes(&a->destination, &b->destination);
+
+    return c ? c : compare_numbers(effective_metric(a), effective_metric(b));
+}
+
+static int compare_addresses(const struct fact_addr *a, const struct fact_addr *b)
+{
+    int c = strcmp(a->link, b->link);
+
+    return c ? c : compare_prefixes(&a->prefix, &b->prefix);
+}
+
+static int compare_fields(const struct nft_field *a, const struct nft_field *b)
+{
+    if (a->type != b->type)
+        return compare_numbers(a->type, b->type);
+    switch (a->type) {
+    case NFT_FIELD_NONE:
+        return 0;
+    case NFT_FIELD_IFNAME:
+        return strcmp(a->ifname, b->ifname);
+    case NFT_FIELD_ADDR:
+        return addr_compare(&a->addr, &b->addr);
+    case NFT_FIELD_PORT:
+    case NFT_FIELD_PROTO:
+        return compare_numbers(a->number, b->number);
+    }
+    return 0;
+}
+
+static int compare_tuples(const struct nft_field *a, const struct nft_field *b)
+{
+    int c = 0;
+
+    for (size_t i = 0; i < FACT_NFT_FIELDS && c == 0; i++)
+        c = compare_fields(&a[i], &b[i]);
+    return c;
+}
+
+static int compare_elements(const struct fact_nft_elem *a, const struct fact_nft_elem *b)
+{
+    int c = strcmp(a->set, b->set);
+
+    return c ? c : compare_tuples(a->key, b->key);
+}
+
+int fact_compare_key(const struct fact *a, const struct fact *b)
+{
+    int c = compare_numbers(a->kind, b->kind);
+
+    if (c == 0)
+        c = kstate_ns_compare(a->ns, b->ns);
+    if (c)
+        return c;
+    switch (a->kind) {
+    case FACT_LINK:
+        return strcmp(a->link.name, b->link.name);
+    case FACT_SYSCTL:
+        return strcmp(a->sysctl.path, b->sysctl.path);
+    case FACT_ADDR:
+        return compare_addresses(&a->addr, &b->addr);
+    case FACT_ROUTE:
+        return compare_routes(&a->route, &b->route);
+    case FACT_NFT_ELEM:
+        return compare_elements(&a->elem, &b->elem);
+    case FACT_NETNS:
+    case FACT_NFT_BASE:
+    case FACT_KIND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static bool link_satisfies(const struct fact_link *seen, const struct fact_link *desired)
+{
+    return seen->up >= desired->up && seen->no_autoconf >= desired->no_autoconf &&
+           (!*desired->master || str_equal(seen->master, desired->master)) &&
+           (!mac_is_set(&desired->mac) || mac_equal(&seen->mac, &desired->mac)) &&
+           (!desired->mtu || seen->mtu == desired->mtu);
+}
+
+bool fact_satisfies(const struct fact *seen, const struct fact *desired)
+{
+    switch (desired->kind) {
+    case FACT_NFT_BASE:
+        return str_equal(seen->base.version, desired->base.version);
+    case FACT_LINK:
+        return link_satisfies(&seen->link, &desired->link);
+    case FACT_SYSCTL:
+        return str_equal(seen->sysctl.value, desired->sysctl.value);
+    case FACT_ROUTE:
+        return addr_equal(&seen->route.via, &desired->route.via) &&
+               str_equal(seen->route.link, desired->route.link);
+    case FACT_NFT_ELEM:
+        return compare_tuples(seen->elem.data, desired->elem.data) == 0;
+    case FACT_NETNS:
+    case FACT_ADDR:
+    case FACT_KIND_COUNT:
+        break;
+    }
+    return true; /* all key */
+}

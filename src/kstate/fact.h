@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Facts: what is to be true of the kernel, or what was seen to be.
+ *
+ * A fact is a value without hidden state: a kind, a network namespace, a *key* (which thing: the
+ * link's name, the address on the link, the route's destination …) and *attributes* (how it is).
+ * Two facts with equal keys speak of the same thing; if their attributes differ, one of them must
+ * be changed into the other.
+ *
+ * Kinds are listed in the order in which facts come true: the ruleset before anything that it
+ * polices, a link before its sysctls and its address, the address before the route through it.
+ */
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+
+/*
+ * A network namespace other than the host's. Facts point to it; whoever renders keeps it alive.
+ * Namespaces are compared by id.
+ */
+struct kstate_ns {
+    const char *id;   /* unique */
+    const char *name; /* what explained scripts call it */
+    const char *path; /* where it is mounted, or will be */
+    /* NULL: made new. Else the path of somebody else's namespace, which is pinned at path. */
+    const char *origin;
+};
+
+enum fact_kind {
+    FACT_NETNS,    /* the namespace is mounted at its path. Key: ns */
+    FACT_NFT_BASE, /* table inet weft holds the base ruleset. Key: none */
+    FACT_LINK,     /* key: ns, name */
+    FACT_SYSCTL,   /* key: ns, path */
+    FACT_ADDR,     /* key: ns, link, address and length */
+    FACT_ROUTE,    /* key: ns, destination, metric */
+    FACT_NFT_ELEM, /* key: set, key fields */
+    FACT_KIND_COUNT
+};
+
+enum link_kind {
+    LINK_BRIDGE,
+    LINK_VETH,      /* the end from which the pair is made; the other end is born in peer_ns */
+    LINK_VETH_PEER, /* the other end: it comes and goes with the LINK_VETH that names it */
+    LINK_LOOPBACK,  /* is always there; only `up` is weft's */
+    LINK_OTHER,     /* observed only */
+};
+
+/* Links that weft makes carry this group (IFLA_GROUP, "weft" in ASCII): how ownership is told in
+ * the kernel. */
+#define FACT_LINK_GROUP 0x77656674u
+/* Routes that weft adds carry this protocol number (rtm_protocol, 'w'). */
+#define FACT_ROUTE_PROTOCOL 119
+
+struct fact_link {
+    char name[IFNAMSIZ];
+    enum link_kind kind;
+    bool up;
+    bool no_autoconf;      /* no link-local IPv6 address by itself: addrgenmode none */
+    char master[IFNAMSIZ]; /* the bridge it is a port of, or "" */
+    struct mac mac;        /* zero: whatever the kernel chose */
+    uint32_t mtu;          /* bytes; 0: whatever it is */
+    /* LINK_VETH and LINK_VETH_PEER: the other end. Observed facts name it where they know it;
+     * "" means that it was not found in any namespace that was looked at. */
+    const struct kstate_ns *peer_ns;
+    char peer_name[IFNAMSIZ];
+    struct mac peer_mac; /* LINK_VETH only: what the other end is born with */
+};
+
+struct fact_addr {
+    char link[IFNAMSIZ];
+    struct prefix prefix; /* address with the prefix length of its network */
+};
+
+struct fact_route {
+    struct prefix destination; /* 0.0.0.0/0 or ::/0 for the default route */
+    struct addr via;           /* none: on the link itself */
+    char link[IFNAMSIZ];
+    uint32_t metric; /* 0: the kernel's default, which for IPv6 is the same as 1024 */
+};
+
+struct fact_sysctl {
+    char path[64]; /* below /proc/sys, with slashes: net/ipv4/ip_forward */
+    char value[24];
+};
+
+/* One field of an nftables key or datum. */
+enum nft_field_type {
+    NFT_FIELD_NONE,
+    NFT_FIELD_IFNAME,
+    NFT_FIELD_ADDR,
+    NFT_FIELD_PORT,
+    NFT_FIELD_PROTO
+};
+struct nft_field {
+    enum nft_field_type type;
+    union {
+        char ifname[IFNAMSIZ];
+        struct addr addr;
+        uint16_t number; /* port (host order) or protocol */
+    };
+};
+#define FACT_NFT_FIELDS 4
+
+/* An element of a set or map of table inet weft. */
+struct fact_nft_elem {
+    char set[24];
+    struct nft_field key[FACT_NFT_FIELDS];
+    struct nft_field data[FACT_NFT_FIELDS]; /* all NFT_FIELD_NONE: a set */
+};
+
+/* The base ruleset: constant text. Its version is kept in the kernel as the table's comment
+ * ("weft VERSION"), so that a changed ruleset is noticed and replaced. */
+struct fact_nft_base {
+    const char *text; /* static: all of `table inet weft { … }` as nft reads it; observed: NULL */
+    char version[24]; /* a digest of the text */
+};
+
+struct fact {
+    enum fact_kind kind;
+    bool owned;                 /* observed facts: weft's mark was on it */
+    const struct kstate_ns *ns; /* NULL: the host */
+    union {
+        struct fact_link link;
+        struct fact_addr addr;
+        struct fact_route route;
+        struct fact_sysctl sysctl;
+        struct fact_nft_elem elem;
+        struct fact_nft_base base;
+    };
+};
+
+/* <0, 0, >0: the host first, then by id. */
+int kstate_ns_compare(const struct kstate_ns *a, const struct kstate_ns *b);
+/* Same namespace? */
+bool kstate_ns_equal(const struct kstate_ns *a, const struct kstate_ns *b);
+
+/* <0, 0, >0 by kind, namespace (the host first), key. */
+int fact_compare_key(const struct fact *a, const struct fact *b);
+/* Whether what is seen, a fact with an equal key, satisfies what is desired: attributes that
+ * desired leaves open (0, "", false) match anything. The two must be of the same link kind. */
+bool fact_satisfies(const struct fact *seen, const struct fact *desired);
+
+/* A set of facts, unordered while it is filled. Zero-initialise. Facts are copied in. */
+struct fact_set {
+    struct fact *facts;
+    size_t count;
+    size_t capacity;
+};
+/* 0 or -ENOMEM. */
+int fact_set_add(struct fact_set *set, const struct fact *fact);
+/* Sorts by key and drops facts that are there twice: several networks may need one sysctl. */
+void fact_set_sort(struct fact_set *set);
+/* The fact with the key of `key`, or NULL. The set must be sorted. */
+const struct fact *fact_set_find(const struct fact_set *set, const struct fact *key);
+void fact_set_clear(struct fact_set *set);
+#define _cleanup_fact_set_ _cleanup_(fact_set_clear)
+
+/* One line of text a fact, sorted: what golden tests compare. Sorts the set, appends to out. */
+struct strbuf;
+void fact_set_print(struct fact_set *set, struct strbuf *out);
+/* The line of one fact, without newline. */
+void fact_print(const struct fact *fact, struct strbuf *out);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Single operations as commands. Whole scripts are in tests/golden. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kstate_make.h"
+
+static void expect(enum op_verb verb, struct fact fact, struct fact old, const char *expected)
+{
+    struct op op = {.verb = verb, .fact = fact, .old = old};
+    struct plan plan = {.ops = &op, .count = 1};
+    _cleanup_strbuf_ struct strbuf text = {0};
+
+    plan_explain(&plan, &text);
+    assert_string_equal(strbuf_text(&text), expected);
+}
+#define EXPECT_ADD(added, text) expect(OP_ADD, (added), (struct fact){0}, (text))
+#define EXPECT_REMOVE(removed, text) expect(OP_REMOVE, (removed), (removed), (text))
+
+static void nothing_takes_no_commands(void **state)
+{
+    struct plan plan = {0};
+    _cleanup_strbuf_ struct strbuf text = {0};
+
+    (void)state;
+    plan_explain(&plan, &text);
+    assert_int_equal(text.len, 0);
+}
+
+static void namespaces(void **state)
+{
+    struct kstate_ns lab = {.id = "3", .name = "lab", .origin = "/proc/7/ns/net"};
+
+    (void)state;
+    EXPECT_ADD(netns(&web), "ip netns add web\n");
+    EXPECT_REMOVE(netns(&web), "ip netns del web\n");
+    EXPECT_ADD(netns(&lab), "mkdir -p /run/netns/ && touch /run/netns/lab && "
+                            "mount --bind /proc/7/ns/net /run/netns/lab"
+                            "  # somebody else's namespace\n");
+    EXPECT_REMOVE(netns(&lab), "ip netns del lab\n");
+}
+
+static void links(void **state)
+{
+    struct fact br = bridge("weft0"), v = veth("veth1", "weft0", &web), p = peer(&web, "veth1");
+
+    (void)state;
+    EXPECT_ADD(br, "ip link add name weft0 group 2003134068 type bridge\n"
+                   "ip link set dev weft0 up\n");
+    br.link.no_autoconf = true;
+    br.link.mtu = 1400;
+    br.link.mac = (struct mac){{2, 0x42, 172, 17, 0, 1}};
+    EXPECT_ADD(br, "ip link add name weft0 address 02:42:ac:11:00:01 group 2003134068 "
+                   "type bridge\n"
+                   "ip link set dev weft0 mtu 1400 addrgenmode none up\n");
+    EXPECT_REMOVE(br, "ip link del dev weft0\n");
+    v.link.peer_mac = p.link.mac = (struct mac){{2, 0x42, 172, 17, 0, 2}};
+    EXPECT_ADD(v, "ip link add name veth1 master weft0 group 2003134068 type veth peer name eth0 "
+                  "address 02:42:ac:11:00:02 netns web group 2003134068\n"
+                  "ip link set dev veth1 up\n");
+    p.link.mtu = 1400;
+    EXPECT_ADD(p, "ip -n web link set dev eth0 mtu 1400 up\n");
+    EXPECT_REMOVE(p, "ip -n web link del dev eth0\n");
+    EXPECT_ADD(link_of(LINK_LOOPBACK, &web, "lo"), "ip -n web link set dev lo up\n");
+    EXPECT_REMOVE(link_of(LINK_LOOPBACK, &web, "lo"), "ip -n web link set dev lo down\n");
+}
+
+static void changed_links(void **state)
+{
+    struct fact to = veth("veth1", "weft0", &web), from = to;
+
+    (void)state;
+    to.link.mtu = 1400;
+    to.link.no_autoconf = true;
+    to.link.mac = (struct mac){{2}};
+    expect(OP_CHANGE, to, to, "");
+    from.link.up = false;
+    from.link.master[0] = '\0';
+    expect(OP_CHANGE, to, from,
+           "ip link set dev veth1 address 02:00:00:00:00:00 mtu 1400 master weft0 "
+           "addrgenmode none up\n");
+    from.link.no_autoconf = true;
+    expect(OP_CHANGE, from, to, "ip link set dev veth1 nomaster down\n");
+    from = to;
+    from.link.no_autoconf = false;
+    expect(OP_CHANGE, from, to, "ip link set dev veth1 addrgenmode eui64\n");
+    from.link.mtu = to.link.mtu = 1279;
+    expect(OP_CHANGE, to, from, "");
+    from = to;
+    to.link.mtu = 1400;
+    from.link.mtu = 1500;
+    expect(OP_CHANGE, to, from, "ip link set dev veth1 mtu 1400\n");
+}
+
+static void addresses_and_routes(void **state)
+{
+    struct fact a = route(&web, "0.0.0.0/0", "10.0.0.1", "eth0");
+    struct fact b = route(&web, "::/0", "fd00::1", "eth1");
+    struct fact c = {.kind = FACT_ROUTE, .route = {.link = "weft0", .metric = 7}};
+
+    (void)state;
+    EXPECT_ADD(address(&web, "eth0", "10.0.0.2/8"), "ip -n web addr add 10.0.0.2/8 dev eth0\n");
+    EXPECT_ADD(address(NULL, "a", "fd00::2/64"), "ip addr add fd00::2/64 dev a nodad\n");
+    EXPECT_REMOVE(address(NULL, "a", "fd00::2/64"), "ip addr del fd00::2/64 dev a\n");
+    EXPECT_ADD(a, "ip -n web route add default via 10.0.0.1 dev eth0 proto 119\n");
+    EXPECT_REMOVE(a, "ip -n web route del default via 10.0.0.1 dev eth0 proto 119\n");
+    expect(OP_CHANGE, b, b, "ip -n web -6 route replace default via fd00::1 dev eth1 proto 119\n");
+    assert_int_equal(prefix_parse("10.0.0.0/8", &c.route.destination, NULL), 0);
+    EXPECT_ADD(c, "ip route add 10.0.0.0/8 dev weft0 metric 7 proto 119\n");
+}
+
+static void sysctls(void **state)
+{
+    struct fact dotted = sysctl_of(&web, "net/ipv4/conf/eth0.10/rp_filter", "2");
+
+    (void)state;
+    EXPECT_ADD(sysctl_of(NULL, "net/ipv4/ip_forward", "1"), "sysctl -w net.ipv4.ip_forward=1\n");
+    EXPECT_ADD(sysctl_of(NULL, "net/a", "1 2"), "sysctl -w 'net.a=1 2'\n");
+    EXPECT_ADD(dotted, "ip netns exec web sysctl -w net/ipv4/conf/eth0.10/rp_filter=2\n");
+    EXPECT_REMOVE(dotted, "# net/ipv4/conf/eth0.10/rp_filter stays as it is\n");
+}
+
+static void rulesets(void **state)
+{
+    struct fact map = map_element(80, "10.0.0.1", 8080), moved = map_element(80, "10.0.0.2", 8080);
+
+    (void)state;
+    EXPECT_ADD(base("1"), "nft -f - <<'EOF'\ntable inet weft {\n}\nEOF\n");
+    expect(OP_CHANGE, base("2"), base("1"),
+           "nft -f - <<'EOF'\ndelete table inet weft\ntable inet weft {\n}\nEOF\n");
+    EXPECT_REMOVE(base("1"), "nft delete table inet weft\n");
+    EXPECT_ADD(element("links", "a"), "nft add element inet weft links '{ \"a\" }'\n");
+    EXPECT_REMOVE(element("links", "a"), "nft delete element inet weft links '{ \"a\" }'\n");
+    expect(OP_CHANGE, moved, map,
+           "nft 'delete element inet weft published { tcp . 80 : 10.0.0.1 . 8080 }; "
+           "add element inet weft published { tcp . 80 : 10.0.0.2 . 8080 }'\n");
+}
+
+static void odd_names_are_quoted(void **state)
+{
+    (void)state;
+    EXPECT_REMOVE(bridge("a b;c"), "ip link del dev 'a b;c'\n");
+    EXPECT_REMOVE(bridge("up"), "ip link del dev up\n");
+}
+
+static void a_description_is_one_line(void **state)
+{
+    static const struct {
+        enum op_verb verb;
+        const char *text;
+    } cases[] = {
+        {OP_ADD, "nft -f base.nft  # table inet weft"},
+        {OP_CHANGE, "nft -f base.nft  # table inet weft"},
+        {OP_REMOVE, "nft delete table inet weft"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct op op = {.verb = cases[i].verb, .fact = base("1"), .old = base("1")};
+        _cleanup_strbuf_ struct strbuf text = {0};
+
+        op_describe(&op, &text);
+        assert_string_equal(strbuf_text(&text), cases[i].text);
+    }
+    struct op op = {.verb = OP_ADD, .fact = bridge("weft0")};
+    _cleanup_strbuf_ struct strbuf text = {0};
+    op_describe(&op, &text);
+    assert_string_equal(strbuf_text(&text), "ip link add name weft0 group 2003134068 type bridge");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_takes_no_commands),
+        cmocka_unit_test(namespaces),
+        cmocka_unit_test(links),
+        cmocka_unit_test(changed_links),
+        cmocka_unit_test(addresses_and_routes),
+        cmocka_unit_test(sysctls),
+        cmocka_unit_test(rulesets),
+        cmocka_unit_test(odd_names_are_quoted),
+        cmocka_unit_test(a_description_is_one_line),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "driver/driver.h"
+
+const struct driver_ops *driver_find(const char *name)
+{
+    static const struct driver_ops *const drivers[] = {&driver_bridge, &driver_host, &driver_null};
+
+    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+        if (str_equal(drivers[i]->name, name))
+            return drivers[i];
+    return NULL;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Golden tests: what networks and endpoints are in the kernel, as text.
+ *
+ * A case is a network, or a step that the container "shop" takes: from its first `before` endpoints
+ * to all of them. Its file holds what is given before the step (as commands), the facts after it,
+ * the commands that take it, and those that take it back. scripts.sh runs these commands.
+ *
+ * The files are NAME.txt in the folder WEFT_GOLDEN; with UPDATE_GOLDEN=1 they are written anew.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../unit/model_make.h"
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "driver/driver.h"
+#include "firewall/firewall.h"
+#include "kstate/plan.h"
+
+#define MAX 2
+
+struct golden_case {
+    const char *name;
+    const char *networks[MAX];
+    const char *endpoints[MAX]; /* each on the network of the same index; none: a network's case */
+    size_t before;
+};
+
+#define ID(prefix) "'Id': '" prefix "00000000000000000000000000000000000000000000000000000000'"
+#define APP "'Name': 'app', " ID("aaaa0001")
+#define POOL_V4 "{'Subnet': '172.18.0.0/16', 'Gateway': '172.18.0.1'}"
+#define POOL_V6 "{'Subnet': 'fd00:18::/64', 'Gateway': 'fd00:18::1'}"
+#define POOLS_V4 "'IPAM': {'Config': [" POOL_V4 "]}"
+#define POOLS_DUAL "'EnableIPv6': true, 'IPAM': {'Config': [" POOL_V4 ", " POOL_V6 "]}"
+
+#define NETWORK_V4 "{" APP ", " POOLS_V4 "}"
+#define NETWORK_DUAL "{" APP ", " POOLS_DUAL "}"
+#define NETWORK_INTERNAL "{" APP ", 'Internal': true, " POOLS_V4 "}"
+#define NETWORK_QUIET                                                                              \
+    "{" APP ", " POOLS_V4 ", 'Options': {'" OPTION_BRIDGE_NAME "': 'weft0', "                      \
+    "'" OPTION_BRIDGE_MASQUERADE "': 'false'}}"
+/* Dual-stack, with a small MTU. */
+#define NETWORK_DB                                                                                 \
+    "{'Name': 'db', " ID("bbbb0002") ", 'EnableIPv6': true, "                                      \
+                                     "'Options': {'" OPTION_MTU "': '1400'}, 'IPAM': {'Config': [" \
+                                     "{'Subnet': '10.9.0.0/24', 'Gateway': '10.9.0.254'}, "        \
+                                     "{'Subnet': 'fd00:9::/64', 'Gateway': 'fd00:9::fe'}]}}"
+
+#define ETH0 ID("c0ffee11") ", 'IfName': 'eth0', 'IPv4': '172.18.0.2'"
+#define ETH0_MAC ", 'Mac': '02:42:ac:12:00:02'"
+#define ENDPOINT_V4 "{" ETH0 ETH0_MAC "}"
+#define ENDPOINT_DUAL "{" ETH0 ", 'IPv6': 'fd00:18::2'" ETH0_MAC "}"
+#define ENDPOINT_WISHES                                                                            \
+    "{" ETH0 ", 'Mac': '0a:11:22:33:44:55', 'Want': {"                                             \
+    "'IPAMConfig': {'LinkLocalIPs': ['169.254.7.7']}, 'DriverOpts': {'" OPTION_ENDPOINT_SYSCTLS    \
+    "': 'net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.conf.IFNAME.forwarding=0'}}}"
+#define ENDPOINT_DB(priority)                                                                      \
+    "{" ID("c0ffee22") ", 'IfName': 'eth1', 'IPv4': '10.9.0.1', 'IPv6': 'fd00:9::1', "             \
+                       "'Mac': '02:42:0a:09:00:01', 'Want': {'GwPriority': " #priority "}}"
+
+static const struct golden_case cases[] = {
+    {"network-v4", {NETWORK_V4}, {NULL}, 0},
+    {"network-dual", {NETWORK_DUAL}, {NULL}, 0},
+    {"network-internal", {NETWORK_INTERNAL}, {NULL}, 0},
+    {"network-no-masquerade", {NETWORK_QUIET}, {NULL}, 0},
+    {"network-mtu", {NETWORK_DB}, {NULL}, 0},
+    {"endpoint-v4", {NETWORK_V4}, {ENDPOINT_V4}, 0},
+    {"endpoint-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 0},
+    {"endpoint-internal", {NETWORK_INTERNAL}, {ENDPOINT_V4}, 0},
+    {"endpoint-wishes", {NETWORK_V4}, {ENDPOINT_WISHES}, 0},
+    {"endpoint-second", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(-1)}, 1},
+    {"endpoint-gateway-move", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(1)}, 1},
+};
+
+/* The model of a case. */
+struct world {
+    struct network *networks[MAX];
+    struct endpoint *endpoints[MAX];
+    size_t network_count, endpoint_count;
+};
+
+static void must(int r)
+{
+    assert_int_equal(r, 0);
+}
+
+static void make_world(const struct golden_case *c, struct world *ret)
+{
+    for (size_t i = 0; i < MAX && c->networks[i]; i++) {
+        ret->networks[i] = make_network(c->networks[i]);
+        must(driver_bridge.prepare_network(ret->networks[i], 1500, NULL));
+        ret->network_count++;
+    }
+    for (size_t i = 0; i < MAX && c->endpoints[i]; i++) {
+        _cleanup_json_ json_t *doc = make_json(c->endpoints[i]);
+
+        must(endpoint_from_json(doc, &ret->endpoints[i], NULL));
+        ret->endpoints[i]->network = ret->networks[i];
+        ret->endpoint_count++;
+    }
+}
+
+static void clear_world(struct world *world)
+{
+    for (size_t i = 0; i < MAX; i++) {
+        endpoint_free(world->endpoints[i]);
+        network_free(world->networks[i]);
+    }
+}
+
+static void render_networks(const struct world *world, struct fact_set *out)
+{
+    for (size_t i = 0; i < world->network_count; i++) {
+        must(driver_bridge.render_network(world->networks[i], out));
+        must(firewall_render_network(world->networks[i], out));
+    }
+}
+
+/* The container with the first `count` endpoints; without any there is none. */
+static void render_container(const struct world *world, size_t count, struct fact_set *out)
+{
+    static const struct kstate_ns ns = {.id = "1", .name = "shop", .path = "/run/weft/netns/1"};
+    static const int families[] = {AF_INET, AF_INET6};
+    struct fact stack = {.kind = FACT_NETNS, .ns = &ns};
+    struct fact loopback = {.kind = FACT_LINK,
+                            .ns = &ns,
+                            .link = {.name = "lo", .kind = LINK_LOOPBACK, .up = true}};
+    struct sandbox sandbox = {0};
+
+    if (count == 0)
+        return;
+    must(fact_set_add(out, &stack));
+    must(fact_set_add(out, &loopback));
+    for (size_t i = 0; i < count; i++) {
+        must(sandbox_add_endpoint(&sandbox, world->endpoints[i]));
+        must(driver_bridge.render_endpoint(world->endpoints[i], &ns, out));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+        const struct endpoint *ep = sandbox_gateway_endpoint(&sandbox, families[i]);
+
+        if (ep)
+            must(driver_bridge.render_gateway(ep, families[i], &ns, out));
+    }
+    free(sandbox.endpoints);
+}
+
+static void explain_step(const char *title, struct fact_set *from, struct fact_set *to,
+                         struct strbuf *out)
+{
+    _cleanup_plan_ struct plan plan = {0};
+
+    fact_set_own(from);
+    must(plan_diff(from, to, &plan));
+    strbuf_printf(out, "== %s\n", title);
+    plan_explain(&plan, out);
+}
+
+static void render_case(const struct golden_case *c, struct strbuf *out)
+{
+    _cleanup_fact_set_ struct fact_set nothing = {0}, given = {0}, before = {0}, after = {0};
+    struct world world = {0};
+
+    make_world(c, &world);
+    if (world.endpoint_count > 0) {
+        render_networks(&world, &given);
+        render_container(&world, c->before, &given);
+        render_container(&world, c->before, &before);
+        render_container(&world, world.endpoint_count, &after);
+        explain_step("given", &nothing, &given, out);
+    } else {
+        render_networks(&world, &after);
+    }
+    strbuf_puts(out, "== facts\n");
+    fact_set_print(&after, out);
+    explain_step("do", &before, &after, out);
+    explain_step("undo", &after, &before, out);
+    clear_world(&world);
+}
+
+static void matches_its_file(void **state)
+{
+    const struct golden_case *c = *state;
+    const char *folder = getenv("WEFT_GOLDEN");
+    _cleanup_free_ char *path = str_printf("%s/%s.txt", folder ? folder : ".", c->name);
+    _cleanup_free_ char *golden = NULL;
+    _cleanup_strbuf_ struct strbuf text = {0};
+    struct weft_error err = {0};
+
+    render_case(c, &text);
+    if (getenv("UPDATE_GOLDEN"))
+        must(file_write_atomic(path, strbuf_text(&text), text.len, 0644, &err));
+    if (file_read(path, 1 << 20, &golden, NULL, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(strbuf_text(&text), golden);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[ARRAY_SIZE(cases)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        tests[i] = (struct CMUnitTest){
+            .name = cases[i].name,
+            .test_func = matches_its_file,
+            .initial_state = (void *)&cases[i],
+        };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

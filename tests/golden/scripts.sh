@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the commands of golden files, each file in a fresh host: what is given, the step, the step
+# back. Every command must succeed, and the step back must leave the host as it was before the step.
+# Sysctls are not part of that: nobody knows who else has come to rely on them.
+#
+# usage: scripts.sh BASE.nft FILE.txt...   (as root)
+set -eu
+
+if [ "${1:-}" != --inside ]; then
+    base=$1
+    shift
+    failed=0
+    for file; do
+        if unshare --net --mount --propagation private "$0" --inside "$base" "$file"; then
+            echo "ok $file"
+        else
+            echo "FAILED $file"
+            failed=1
+        fi
+    done
+    exit $failed
+fi
+
+base=$2
+file=$3
+mkdir -p /run/netns
+mount -t tmpfs tmpfs /run/netns
+work=$(mktemp -d /run/netns/XXXXXX)
+trap 'umount -l /run/netns' EXIT
+
+section() {
+    awk -v "title=== $1" '/^== / { wanted = $0 == title; next } wanted' "$file"
+}
+
+run() {
+    section "$1" > "$work/script"
+    sh -eux "$work/script" > "$work/log" 2>&1 || {
+        cat "$work/log"
+        exit 1
+    }
+}
+
+# What there is, without what comes and goes by itself: interface numbers, carriers, and the
+# link-local addresses that the kernel makes when it pleases.
+look() {
+    for ip in ip "ip -n shop"; do
+        $ip -o link 2>&1 || continue
+        $ip -o addr
+        $ip route
+        $ip -6 route
+    done | sed -E '/fe80::/d; s/^[0-9]+: //; s/@if[0-9]+//
+                   s/<[^>]*>|state [A-Z]+|linkdown//g; s/ +$//'
+    nft list table inet weft
+}
+
+nft -f "$base"
+run given
+look > "$work/before"
+run do
+look > "$work/after"
+if cmp -s "$work/before" "$work/after"; then
+    echo "the step did nothing"
+    exit 1
+fi
+run undo
+look > "$work/back"
+diff "$work/before" "$work/back"

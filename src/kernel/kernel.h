@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The only code that speaks to the kernel about networking.
+ *
+ * `struct kernel` is weftd's hold on one host: its network namespace, a routing netlink socket and
+ * a netfilter netlink socket, opened once. Other namespaces are entered for as long as it takes to
+ * open a socket in them. Single-threaded: entering a namespace changes the calling thread's.
+ */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "kstate/fact.h"
+#include "kstate/plan.h"
+
+struct kernel;
+
+/* Opens the sockets in the caller's network namespace, which becomes "the host". 0 or -errno. */
+int kernel_open(struct kernel **ret, struct weft_error *err);
+void kernel_close(struct kernel *k);
+
+/*
+ * Runs the plan: all of it or nothing. On failure everything that was done is undone in reverse
+ * order and the error carries the operation as a command and the kernel's own words (extended ACK).
+ * An operation that cannot be undone is logged and left for the next start; what fell with a
+ * removed link, namespace or ruleset is not in the plan and does not come back with it. Removing
+ * what is not there is no failure.
+ */
+int kernel_apply(struct kernel *k, const struct plan *plan, struct weft_error *err);
+
+/* Runs what can be run: a failing operation is logged and skipped. For mending at start. Returns
+ * the number of operations that failed, or -errno when nothing could be tried. */
+int kernel_apply_lenient(struct kernel *k, const struct plan *plan);
+
+/*
+ * Dumps the host and the given namespaces into facts: links, addresses and routes; table inet
+ * weft's version and elements; the sysctls that `desired` speaks of. Facts are marked owned where
+ * weft's mark is on them. Namespaces that do not exist give no facts. Interrupted dumps are
+ * retried. 0 or -errno.
+ */
+int kernel_observe(struct kernel *k, const struct kstate_ns *const *namespaces, size_t count,
+                   const struct fact_set *desired, struct fact_set *ret, struct weft_error *err);
+
+/* Destinations of the host's routes in all tables but local, the default routes left out: what a
+ * new pool must not overlap. For the caller to free. */
+int kernel_routes(struct kernel *k, struct prefix **ret, size_t *ret_count, struct weft_error *err);
+
+/* The MTU of the link of the host's default route; 0 when there is none. */
+int kernel_default_mtu(struct kernel *k, uint32_t *ret, struct weft_error *err);
+
+/* The index of a link in a namespace (NULL: the host); -ENODEV when it is not there. Positive on
+ * success. */
+int kernel_link_index(struct kernel *k, const struct kstate_ns *ns, const char *name);
+
+/* Identity of a namespace file (st_dev, st_ino), to tell whether two paths are one namespace. Fails
+ * with WEFT_NOT_FOUND or WEFT_INVALID when the path is not a network namespace. */
+struct netns_identity {
+    uint64_t dev, ino;
+};
+int kernel_netns_identify(const char *path, struct netns_identity *ret, struct weft_error *err);
+int kernel_netns_identify_host(struct kernel *k, struct netns_identity *ret,
+                               struct weft_error *err);
+
+/* Removes mounts and files below dir (RUN_DIR/netns) that are none of the given namespaces. For
+ * mending at start. */
+int kernel_netns_sweep(const char *dir, const struct kstate_ns *const *keep, size_t count,
+                       struct weft_error *err);
+
+/* For tests of crashes and refusals: the nth operation from now on (1 is the next) fails as if the
+ * kernel had answered EIO, or kills the process outright before it is sent. 0 turns it off. */
+enum kernel_fault { KERNEL_FAULT_NONE, KERNEL_FAULT_FAIL, KERNEL_FAULT_CRASH };
+void kernel_set_fault(struct kernel *k, enum kernel_fault fault, unsigned nth);
+/* How many operations have been counted since the last kernel_set_fault. */
+unsigned kernel_fault_count(const struct kernel *k);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/change.h"
+
+/* A touched object, with the namespace its facts speak of. Kept until the plan has run. */
+struct change_scope {
+    struct network *net;
+    struct sandbox *sb;
+    struct kstate_ns ns;
+    char id[ID_TEXT_MAX];
+};
+
+int change_begin(struct engine *e, struct change *ch, struct weft_error *err)
+{
+    int r = store_begin(e->store, err);
+
+    if (r < 0)
+        return r;
+    ch->engine = e;
+    ch->open = true;
+    return 0;
+}
+
+static struct change_scope *add_scope(struct change *ch, const char *id, struct weft_error *err)
+{
+    struct change_scope *scope;
+
+    scope = calloc(1, sizeof *scope);
+    if (!scope || list_add((void ***)&ch->scopes, &ch->scope_count, scope) < 0) {
+        free(scope);
+        weft_oom(err);
+        return NULL;
+    }
+    memcpy(scope->id, id, sizeof scope->id);
+    return scope;
+}
+
+static bool is_touched(const struct change *ch, const char *id)
+{
+    for (size_t i = 0; i < ch->scope_count; i++)
+        if (strcmp(ch->scopes[i]->id, id) == 0)
+            return true;
+    return false;
+}
+
+int change_touch_network(struct change *ch, struct network *net, struct weft_error *err)
+{
+    struct change_scope *scope;
+
+    if (is_touched(ch, net->id))
+        return 0;
+    scope = add_scope(ch, net->id, err);
+    if (!scope)
+        return -ENOMEM;
+    scope->net = net;
+    /* A network that is about to be added has no facts yet. */
+    if (!engine_net_slot(ch->engine, net))
+        return 0;
+    return render_network(net, &ch->before) < 0 ? weft_oom(err) : 0;
+}
+
+int change_touch_sandbox(struct change *ch, struct sandbox *sb, struct weft_error *err)
+{
+    struct change_scope *scope;
+
+    if (is_touched(ch, sb->id))
+        return 0;
+    scope = add_scope(ch, sb->id, err);
+    if (!scope)
+        return -ENOMEM;
+    scope->sb = sb;
+    if (!engine_sandbox_slot(ch->engine, sb))
+        return 0;
+    sandbox_ns(sb, &scope->ns);
+    return render_sandbox(sb, &scope->ns, &ch->before) < 0 ? weft_oom(err) : 0;
+}
+
+/* The facts of what is still there of the touched. */
+static int render_after(struct change *ch, struct fact_set *after)
+{
+    struct engine *e = ch->engine;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ch->scope_count; i++) {
+        struct change_scope *scope = ch->scopes[i];
+
+        if (scope->net && hash_get(&e->networks_by_id, scope->id)) {
+            r = render_network(scope->net, after);
+        } else if (scope->sb && hash_get(&e->sandboxes_by_id, scope->id)) {
+            sandbox_ns(scope->sb, &scope->ns);
+            r = render_sandbox(scope->sb, &scope->ns, after);
+        }
+    }
+    return r;
+}
+
+static int make_plan(struct change *ch, struct plan *ret, struct weft_error *err)
+{
+    _cleanup_fact_set_ struct fact_set after = {0};
+
+    fact_set_own(&ch->before);
+    if (render_after(ch, &after) < 0 || plan_diff(&ch->before, &after, ret) < 0)
+        return weft_oom(err);
+    return 0;
+}
+
+/* Takes back what kernel_apply did, when the store could not remember it. */
+static void revert_plan(struct change *ch, const struct plan *plan)
+{
+    _cleanup_plan_ struct plan inverse = {0};
+
+    inverse.ops = calloc(plan->count, sizeof *inverse.ops);
+    if (!inverse.ops)
+        return;
+    for (size_t i = plan->count; i-- > 0;)
+        inverse.ops[inverse.count++] = op_inverse(&plan->ops[i]);
+    kernel_apply_lenient(ch->engine->kernel, &inverse);
+}
+
+/* What falls with a link or a namespace is not in the plan, so undoing a removal does not bring all
+ * of it back: then the whole state is compared, as at start. */
+static void restore(struct change *ch, const struct plan *plan)
+{
+    struct engine *e = ch->engine;
+    bool removed = false;
+    struct weft_error err = {0};
+
+    for (size_t i = 0; i < plan->count; i++)
+        removed = removed || plan->ops[i].verb == OP_REMOVE;
+    change_abort(ch);
+    if (removed && engine_mend(e, &err) < 0)
+        log_error("%s", err.text);
+}
+
+int change_commit(struct change *ch, struct strbuf *dry, struct weft_error *err)
+{
+    _cleanup_plan_ struct plan plan = {0};
+    int r = make_plan(ch, &plan, err);
+
+    if (r < 0)
+        return r;
+    if (dry) {
+        plan_explain(&plan, dry);
+        change_abort(ch);
+        return 0;
+    }
+    r = kernel_apply(ch->engine->kernel, &plan, err);
+    if (r == 0) {
+        r = change_commit_model(ch, err);
+        if (r == 0)
+            return 0;
+        revert_plan(ch, &plan);
+    }
+    restore(ch, &plan);
+    return r;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Transactions: how model, store and kernel change together.
+ *
+ * A verb opens a transaction, *touches* the networks and sandboxes it is going to change (their
+ * facts as of now are put aside), makes its changes with the functions below, each of which changes
+ * the model and the store at once and remembers its inverse, and ends with change_commit:
+ *
+ *     facts of the touched before ─┐
+ *                                  ├─ plan_diff ─▶ kernel_apply ─▶ store_commit
+ *     facts of the touched after ──┘
+ *
+ * No dump is needed: before and after are both rendered from the model. If anything fails, or the
+ * verb returns early, change_abort (through _cleanup_change_) takes the changes back in reverse
+ * order. A dry run is a transaction that is explained and then aborted.
+ *
+ * Objects that were added belong to the engine once the transaction is committed; those that were
+ * removed are freed then.
+ */
+
+#include "engine/state.h"
+
+struct change_step;
+struct change_scope;
+
+struct change {
+    struct engine *engine;
+    struct change_step *steps;
+    size_t step_count;
+    struct change_scope **scopes;
+    size_t scope_count;
+    struct fact_set before;
+    bool open;
+};
+
+int change_begin(struct engine *e, struct change *ch, struct weft_error *err);
+int change_touch_network(struct change *ch, struct network *net, struct weft_error *err);
+int change_touch_sandbox(struct change *ch, struct sandbox *sb, struct weft_error *err);
+
+/* Each consumes the object, also on failure. */
+int change_add_network(struct change *ch, struct network *net, struct weft_error *err);
+int change_add_sandbox(struct change *ch, struct sandbox *sb, struct weft_error *err);
+int change_add_container(struct change *ch, struct container *c, struct weft_error *err);
+/* Adds an endpoint to a sandbox; addresses that it wants by number are reserved, and all are given
+ * if the sandbox is active. */
+int change_add_endpoint(struct change *ch, struct sandbox *sb, struct network *net,
+                        const struct endpoint_want *want, struct weft_error *err);
+
+int change_remove_network(struct change *ch, struct network *net, struct weft_error *err);
+/* With its endpoints. */
+int change_remove_sandbox(struct change *ch, struct sandbox *sb, struct weft_error *err);
+int change_remove_endpoint(struct change *ch, struct endpoint *ep, struct weft_error *err);
+int change_remove_container(struct change *ch, struct container *c, struct weft_error *err);
+
+/* Gives its endpoints addresses, or takes back those that were not asked for by number. No-op if it
+ * is so already. */
+int change_activate(struct change *ch, struct sandbox *sb, bool active, struct weft_error *err);
+
+/* Applies and commits; with dry, explains and aborts. */
+int change_commit(struct change *ch, struct strbuf *dry, struct weft_error *err);
+/* Commits model and store without the kernel: for start, which mends all at once. */
+int change_commit_model(struct change *ch, struct weft_error *err);
+void change_abort(struct change *ch);
+#define _cleanup_change_ _cleanup_(change_abort)

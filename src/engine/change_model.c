@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Changes of a transaction: each alters model and store together and records how to take the
+ * model's half back. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "engine/change_step.h"
+
+static int store_doc(struct engine *e, enum store_table table, const char *id, const char *name,
+                     json_t *owned_doc, struct weft_error *err)
+{
+    _cleanup_json_ json_t *doc = owned_doc;
+
+    return doc ? store_put(e->store, table, id, name, doc, err) : weft_oom(err);
+}
+
+static int store_endpoint(struct engine *e, const struct endpoint *ep, struct weft_error *err)
+{
+    _cleanup_json_ json_t *doc = endpoint_to_json(ep);
+
+    if (!doc)
+        return weft_oom(err);
+    return store_put_endpoint(e->store, ep->id, ep->network->id, ep->sandbox->id, doc, err);
+}
+
+int change_add_network(struct change *ch, struct network *net, struct weft_error *err)
+{
+    struct engine *e = ch->engine;
+    struct change_step step = {.kind = STEP_ADD_NETWORK, .net = net};
+    int r = change_touch_network(ch, net, err);
+
+    if (r == 0)
+        r = engine_add_network(e, net, err);
+    if (r < 0) {
+        network_free(net);
+        return r;
+    }
+    r = change_record(ch, &step, err);
+    if (r < 0) {
+        engine_drop_network(e, net);
+        network_free(net);
+        return r;
+    }
+    return store_doc(e, STORE_NETWORK, net->id, net->name, network_to_json(net), err);
+}
+
+int change_add_sandbox(struct change *ch, struct sandbox *sb, struct weft_error *err)
+{
+    struct engine *e = ch->engine;
+    struct change_step step = {.kind = STEP_ADD_SANDBOX, .sb = sb};
+    int r = change_touch_sandbox(ch, sb, err);
+
+    if (r == 0)
+        r = engine_add_sandbox(e, sb, err);
+    if (r < 0) {
+        sandbox_free(sb);
+        return r;
+    }
+    r = change_record(ch, &step, err);
+    if (r < 0) {
+        engine_drop_sandbox(e, sb);
+        sandbox_free(sb);
+        return r;
+    }
+    return store_doc(e, STORE_SANDBOX, sb->id, sb->name, sandbox_to_json(sb), err);
+}
+
+int change_add_container(struct change *ch, struct container *c, struct weft_error *err)
+{
+    struct engine *e = ch->engine;
+    struct change_step step = {.kind = STEP_ADD_CONTAINER, .c = c};
+    int r = engine_add_container(e, c, err);
+
+    if (r < 0) {
+        container_free(c);
+        return r;
+    }
+    r = change_record(ch, &step, err);
+    if (r < 0) {
+        engine_drop_container(e, c);
+        container_free(c);
+        return r;
+    }
+    return store_doc(e, STORE_CONTAINER, c->id, c->name, container_to_json(c), err);
+}
+
+/* An address that is taken from the pool is a lease in the store. */
+static int record_lease(struct change *ch, const struct endpoint *ep, const struct addr *addr,
+                        struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_RESERVE, .pool_of = ep->network, .addr = *addr};
+    int r = change_record(ch, &step, err);
+
+    if (r < 0) {
+        ipam_release(engine_net_slot(ch->engine, ep->network)->ipam, addr);
+        return r;
+    }
+    return store_put_lease(ch->engine->store, ep->network->id, addr, ep->id, err);
+}
+
+static int reserve(struct change *ch, const struct endpoint *ep, const struct addr *addr,
+                   struct weft_error *err)
+{
+    struct ipam *ipam = engine_net_slot(ch->engine, ep->network)->ipam;
+    int r;
+
+    if (!addr_is_set(addr))
+        return 0;
+    if (!ipam)
+        return weft_fail(err, WEFT_INVALID, "network %s has no addresses to give: %s was asked for",
+                         ep->network->name, addr_text(addr));
+    r = ipam_reserve(ipam, addr, sandbox_owner_text(ep->sandbox), err);
+    return r < 0 ? r : record_lease(ch, ep, addr, err);
+}
+
+static int release(struct change *ch, const struct endpoint *ep, const struct addr *addr,
+                   struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_RELEASE, .pool_of = ep->network, .addr = *addr};
+    int r;
+
+    if (!addr_is_set(addr))
+        return 0;
+    sandbox_owner(ep->sandbox, step.owner);
+    r = change_record(ch, &step, err);
+    if (r < 0)
+        return r;
+    ipam_release(engine_net_slot(ch->engine, ep->network)->ipam, addr);
+    return store_delete_lease(ch->engine->store, ep->network->id, addr, err);
+}
+
+static int store_cursor(struct engine *e, const struct network *net, int family,
+                        const struct addr *last, struct weft_error *err)
+{
+    char key[ID_TEXT_MAX + 16];
+
+    snprintf(key, sizeof key, "cursor/%s/%c", net->id, family == AF_INET ? '4' : '6');
+    return store_put_setting(e->store, key, addr_text(last), err);
+}
+
+/* The address the endpoint gets: the one it reserved, or the pool's next; none if the network lacks
+ * the family. */
+static int allocate(struct change *ch, const struct endpoint *ep, int family,
+                    const struct addr *wanted, struct addr *ret, struct weft_error *err)
+{
+    struct ipam *ipam = engine_net_slot(ch->engine, ep->network)->ipam;
+    struct change_step cursor = {.kind = STEP_CURSOR, .pool_of = ep->network};
+    int r;
+
+    *ret = *wanted;
+    if (addr_is_set(wanted) || !network_pool(ep->network, family))
+        return 0;
+    cursor.addr = ipam_cursor(ipam, family);
+    r = change_record(ch, &cursor, err);
+    if (r == 0)
+        r = ipam_allocate(ipam, family, sandbox_owner_text(ep->sandbox), ret, err);
+    if (r == 0)
+        r = record_lease(ch, ep, ret, err);
+    return r < 0 ? r : store_cursor(ch->engine, ep->network, family, ret, err);
+}
+
+static int record_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err)
+{
+    struct change_step step = {
+        .kind = STEP_ADDRESS,
+        .ep = ep,
+        .old_ipv4 = ep->ipv4,
+        .old_ipv6 = ep->ipv6,
+        .old_mac = ep->mac,
+    };
+
+    return change_record(ch, &step, err);
+}
+
+static int give_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err)
+{
+    struct addr ipv4, ipv6;
+    int r = allocate(ch, ep, AF_INET, &ep->want.ipv4, &ipv4, err);
+
+    if (r == 0)
+        r = allocate(ch, ep, AF_INET6, &ep->want.ipv6, &ipv6, err);
+    if (r == 0)
+        r = record_addresses(ch, ep, err);
+    if (r < 0)
+        return r;
+    ep->ipv4 = ipv4;
+    ep->ipv6 = ipv6;
+    if (mac_is_set(&ep->want.mac))
+        ep->mac = ep->want.mac;
+    else if (addr_is_set(&ipv4) || addr_is_set(&ipv6))
+        ep->mac = mac_from_addr(addr_is_set(&ipv4) ? &ipv4 : &ipv6);
+    return store_endpoint(ch->engine, ep, err);
+}
+
+static int take_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err)
+{
+    int r = 0;
+
+    if (!addr_is_set(&ep->want.ipv4))
+        r = release(ch, ep, &ep->ipv4, err);
+    if (r == 0 && !addr_is_set(&ep->want.ipv6))
+        r = release(ch, ep, &ep->ipv6, err);
+    if (r == 0)
+        r = record_addresses(ch, ep, err);
+    if (r < 0)
+        return r;
+    ep->ipv4 = ep->ipv6 = (struct addr){0};
+    ep->mac = (struct mac){0};
+    return store_endpoint(ch->engine, ep, err);
+}
+
+/* An id whose first digits, which name the host's link, no other endpoint has. */
+static void unique_endpoint_id(const struct engine *e, char id[static ID_TEXT_MAX])
+{
+    bool taken;
+
+    do {
+        taken = false;
+        id_generate(id);
+        for (size_t i = 0; i < e->sandbox_count && !taken; i++)
+            for (size_t j = 0; j < e->sandboxes[i]->endpoint_count && !taken; j++)
+                taken =
+                    strncmp(e->sandboxes[i]->endpoints[j]->id, id, ENDPOINT_HOST_LINK_DIGITS) == 0;
+    } while (taken);
+}
+
+static int want_copy(const struct endpoint_want *want, struct endpoint_want *ret,
+                     struct weft_error *err)
+{
+    _cleanup_json_ json_t *doc = NULL;
+
+    if (!want)
+        return 0;
+    doc = endpoint_want_to_json(want);
+    return doc ? endpoint_want_from_json(doc, ret, err) : weft_oom(err);
+}
+
+/* Interfaces are named by the endpoint's option, or numbered behind the network's prefix. */
+static int choose_ifname(struct endpoint *ep, struct weft_error *err)
+{
+    const char *given = strmap_get(&ep->want.driver_opts, OPTION_ENDPOINT_IFNAME);
+    const char *prefix = network_option(ep->network, OPTION_IFACE_PREFIX);
+
+    if (!given) {
+        sandbox_free_ifname(ep->sandbox, prefix ? prefix : "eth", ep->ifname);
+        return 0;
+    }
+    for (size_t i = 0; i < ep->sandbox->endpoint_count; i++)
+        if (strcmp(ep->sandbox->endpoints[i]->ifname, given) == 0)
+            return weft_fail(err, WEFT_CONFLICT, "%s already has an interface %s",
+                             sandbox_owner_text(ep->sandbox), given);
+    return str_copy(ep->ifname, sizeof ep->ifname, given);
+}
+
+static int endpoint_new(struct engine *e, struct sandbox *sb, struct network *net,
+                        const struct endpoint_want *want, struct endpoint **ret,
+                        struct weft_error *err)
+{
+    _cleanup_endpoint_ struct endpoint *ep = calloc(1, sizeof *ep);
+    int r;
+
+    if (!ep)
+        return weft_oom(err);
+    ep->network = net;
+    ep->sandbox = sb;
+    r = want_copy(want, &ep->want, err);
+    if (r < 0)
+        return r;
+    unique_endpoint_id(e, ep->id);
+    r = choose_ifname(ep, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(ep);
+    return 0;
+}
+
+int change_add_endpoint(struct change *ch, struct sandbox *sb, struct network *net,
+                        const struct endpoint_want *want, struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_ADD_ENDPOINT};
+    struct endpoint *ep = NULL;
+    int r = change_touch_sandbox(ch, sb, err);
+
+    if (r == 0)
+        r = endpoint_new(ch->engine, sb, net, want, &ep, err);
+    if (r < 0)
+        return r;
+    step.ep = ep;
+    r = engine_add_endpoint(ch->engine, ep, err);
+    if (r < 0) {
+        endpoint_free(ep);
+        return r;
+    }
+    r = change_record(ch, &step, err);
+    if (r < 0) {
+        engine_drop_endpoint(ch->engine, ep);
+        endpoint_free(ep);
+        return r;
+    }
+    r = store_endpoint(ch->engine, ep, err);
+    if (r == 0)
+        r = reserve(ch, ep, &ep->want.ipv4, err);
+    if (r == 0)
+        r = reserve(ch, ep, &ep->want.ipv6, err);
+    if (r == 0 && sb->active)
+        r = give_addresses(ch, ep, err);
+    return r;
+}
+
+int change_remove_endpoint(struct change *ch, struct endpoint *ep, struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_REMOVE_ENDPOINT, .ep = ep};
+    int r = change_touch_sandbox(ch, ep->sandbox, err);
+
+    if (r == 0 && ep->sandbox->active)
+        r = take_addresses(ch, ep, err);
+    if (r == 0)
+        r = release(ch, ep, &ep->want.ipv4, err);
+    if (r == 0)
+        r = release(ch, ep, &ep->want.ipv6, err);
+    if (r == 0)
+        r = store_delete_endpoint(ch->engine->store, ep->id, err);
+    if (r == 0)
+        r = change_record(ch, &step, err);
+    if (r == 0)
+        engine_drop_endpoint(ch->engine, ep);
+    return r;
+}
+
+int change_remove_network(struct change *ch, struct network *net, struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_REMOVE_NETWORK, .net = net};
+    int r = change_touch_network(ch, net, err);
+
+    if (r == 0)
+        r = store_delete(ch->engine->store, STORE_NETWORK, net->id, err);
+    if (r == 0)
+        r = change_record(ch, &step, err);
+    if (r == 0)
+        engine_drop_network(ch->engine, net);
+    return r;
+}
+
+int change_remove_sandbox(struct change *ch, struct sandbox *sb, struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_REMOVE_SANDBOX, .sb = sb};
+    int r = change_touch_sandbox(ch, sb, err);
+
+    while (r == 0 && sb->endpoint_count > 0)
+        r = change_remove_endpoint(ch, sb->endpoints[sb->endpoint_count - 1], err);
+    if (r == 0)
+        r = store_delete(ch->engine->store, STORE_SANDBOX, sb->id, err);
+    if (r == 0)
+        r = change_record(ch, &step, err);
+    if (r == 0)
+        engine_drop_sandbox(ch->engine, sb);
+    return r;
+}
+
+int change_remove_container(struct change *ch, struct container *c, struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_REMOVE_CONTAINER, .c = c};
+    int r = store_delete(ch->engine->store, STORE_CONTAINER, c->id, err);
+
+    if (r == 0)
+        r = change_record(ch, &step, err);
+    if (r == 0)
+        engine_drop_container(ch->engine, c);
+    return r;
+}
+
+int change_activate(struct change *ch, struct sandbox *sb, bool active, struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_ACTIVATE, .sb = sb};
+    int r;
+
+    if (sb->active == active)
+        return 0;
+    r = change_touch_sandbox(ch, sb, err);
+    if (r == 0)
+        r = change_record(ch, &step, err);
+    if (r < 0)
+        return r;
+    sb->active = active;
+    for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++)
+        r = active ? give_addresses(ch, sb->endpoints[i], err)
+                   : take_addresses(ch, sb->endpoints[i], err);
+    if (r < 0)
+        return r;
+    return store_doc(ch->engine, STORE_SANDBOX, sb->id, sb->name, sandbox_to_json(sb), err);
+}

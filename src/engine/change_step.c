@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine/change_step.h"
+
+int change_record(struct change *ch, const struct change_step *step, struct weft_error *err)
+{
+    struct change_step *grown;
+
+    grown = realloc(ch->steps, (ch->step_count + 1) * sizeof *grown);
+    if (!grown)
+        return weft_oom(err);
+    ch->steps = grown;
+    ch->steps[ch->step_count++] = *step;
+    return 0;
+}
+
+/* Putting back what was there a moment ago can fail only for want of memory; then the next start
+ * reads the store. */
+static void undo_step(struct engine *e, struct change_step *s)
+{
+    switch (s->kind) {
+    case STEP_ADD_NETWORK:
+        engine_drop_network(e, s->net);
+        network_free(s->net);
+        break;
+    case STEP_ADD_SANDBOX:
+        engine_drop_sandbox(e, s->sb);
+        sandbox_free(s->sb);
+        break;
+    case STEP_ADD_CONTAINER:
+        engine_drop_container(e, s->c);
+        container_free(s->c);
+        break;
+    case STEP_ADD_ENDPOINT:
+        engine_drop_endpoint(e, s->ep);
+        endpoint_free(s->ep);
+        break;
+    case STEP_REMOVE_NETWORK:
+        (void)engine_add_network(e, s->net, NULL);
+        break;
+    case STEP_REMOVE_SANDBOX:
+        if (engine_add_sandbox(e, s->sb, NULL) == 0)
+            (void)watch_sandbox(e, s->sb, NULL);
+        break;
+    case STEP_REMOVE_CONTAINER:
+        (void)engine_add_container(e, s->c, NULL);
+        break;
+    case STEP_REMOVE_ENDPOINT:
+        (void)engine_add_endpoint(e, s->ep, NULL);
+        break;
+    case STEP_RESERVE:
+        ipam_release(engine_net_slot(e, s->pool_of)->ipam, &s->addr);
+        break;
+    case STEP_RELEASE:
+        (void)ipam_reserve(engine_net_slot(e, s->pool_of)->ipam, &s->addr, s->owner, NULL);
+        break;
+    case STEP_ADDRESS:
+        s->ep->ipv4 = s->old_ipv4;
+        s->ep->ipv6 = s->old_ipv6;
+        s->ep->mac = s->old_mac;
+        break;
+    case STEP_ACTIVATE:
+        s->sb->active = !s->sb->active;
+        break;
+    case STEP_CURSOR:
+        if (addr_is_set(&s->addr))
+            ipam_set_cursor(engine_net_slot(e, s->pool_of)->ipam, &s->addr);
+        break;
+    }
+}
+
+/* What was removed is nobody's any more. */
+static void finish_step(struct engine *e, struct change_step *s)
+{
+    switch (s->kind) {
+    case STEP_REMOVE_NETWORK:
+        network_free(s->net);
+        break;
+    case STEP_REMOVE_SANDBOX:
+        sandbox_free(s->sb);
+        break;
+    case STEP_REMOVE_CONTAINER:
+        exec_forget(e, s->c->id);
+        container_free(s->c);
+        break;
+    case STEP_REMOVE_ENDPOINT:
+        endpoint_free(s->ep);
+        break;
+    default:
+        break;
+    }
+}
+
+static void change_clear(struct change *ch)
+{
+    for (size_t i = 0; i < ch->scope_count; i++)
+        free(ch->scopes[i]);
+    free(ch->scopes);
+    free(ch->steps);
+    fact_set_clear(&ch->before);
+    *ch = (struct change){0};
+}
+
+int change_commit_model(struct change *ch, struct weft_error *err)
+{
+    int r = store_commit(ch->engine->store, err);
+
+    if (r < 0)
+        return r;
+    /* Endpoints are freed before the sandboxes and networks they point to: in the order of removal.
+     */
+    for (size_t i = 0; i < ch->step_count; i++)
+        finish_step(ch->engine, &ch->steps[i]);
+    change_clear(ch);
+    return 0;
+}
+
+void change_abort(struct change *ch)
+{
+    if (!ch->open)
+        return;
+    store_rollback(ch->engine->store);
+    for (size_t i = ch->step_count; i-- > 0;)
+        undo_step(ch->engine, &ch->steps[i]);
+    change_clear(ch);
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A container's life: start, end, removal.
+ *
+ *   created ──start──▶ (busy: network up, runtime starts) ──▶ running
+ *      running ──the process ends──▶ (busy: network down, runtime clears up) ──▶ exited ──rm──▶
+ * gone
+ *
+ * Its network is up before its first process and until after its last. A container counts as
+ * running until all of it is cleared away, so that whoever waited for its end may start or remove
+ * it at once.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "engine/change.h"
+
+struct container *sandbox_container(const struct engine *e, const struct sandbox *sb)
+{
+    struct container_slot *slot = engine_container_slot(e, sb->id);
+
+    return slot ? slot->container : NULL;
+}
+
+bool sandbox_in_use(const struct engine *e, const struct sandbox *sb,
+                    const struct container *except)
+{
+    for (size_t i = 0; i < e->container_count; i++) {
+        const struct container *c = e->containers[i];
+
+        if (c != except && strcmp(c->sandbox_id, sb->id) == 0 &&
+            (c->status == CONTAINER_RUNNING || engine_container_slot(e, c->id)->busy))
+            return true;
+    }
+    return false;
+}
+
+static int store_container(struct engine *e, const struct container *c, struct weft_error *err)
+{
+    _cleanup_json_ json_t *doc = container_to_json(c);
+
+    return doc ? store_put(e->store, STORE_CONTAINER, c->id, c->name, doc, err) : weft_oom(err);
+}
+
+static void send_event(struct engine *e, const char *action, const struct container *c)
+{
+    event_send(e, (struct engine_event){.type = "container",
+                                        .action = action,
+                                        .id = c->id,
+                                        .name = c->name,
+                                        .exit_code = c->exit_code});
+}
+
+static int set_active(struct engine *e, struct sandbox *sb, bool active, struct weft_error *err)
+{
+    _cleanup_change_ struct change ch = {0};
+    int r;
+
+    if (sb->active == active)
+        return 0;
+    if (!active)
+        netns_unlink_all(sb);
+    r = change_begin(e, &ch, err);
+    if (r == 0)
+        r = change_activate(&ch, sb, active, err);
+    return r < 0 ? r : change_commit(&ch, NULL, err);
+}
+
+/* The container no longer needs its stack; nobody else may either. */
+static void leave_sandbox(struct engine *e, const struct container *c)
+{
+    struct sandbox *sb = engine_container_sandbox(e, c);
+    struct weft_error err = {0};
+
+    if (sb && !sandbox_in_use(e, sb, c) && set_active(e, sb, false, &err) < 0)
+        log_error("cannot take down the network of container %s: %s", c->name, err.text);
+}
+
+/* ---- start ---- */
+
+static struct sandbox *enter_sandbox(struct engine *e, const struct container *c,
+                                     struct weft_error *err)
+{
+    struct sandbox *sb = engine_container_sandbox(e, c);
+    const char *mode = c->config.network_mode;
+    bool own = strcmp(c->id, c->sandbox_id) == 0;
+
+    if (!sb) {
+        weft_fail(err, WEFT_CONFLICT, "the container whose network %s shares was removed", c->name);
+        return NULL;
+    }
+    if (!own && !sb->active) {
+        weft_fail(err, WEFT_CONFLICT, "cannot join the network of container %s: it is not running",
+                  sb->name);
+        return NULL;
+    }
+    /* The network it was made for may have been removed while it was stopped. */
+    if (own && !str_is_empty(mode) && strcmp(mode, "default") != 0 && !engine_network(e, mode, err))
+        return NULL;
+    return set_active(e, sb, true, err) < 0 ? NULL : sb;
+}
+
+static void start_failed(struct container_slot *slot, const struct weft_error *reason)
+{
+    struct container *c = slot->container;
+    struct engine *e = slot->engine;
+    struct weft_error err = {0};
+
+    slot->busy = false;
+    free(c->error);
+    c->error = strdup(reason->text);
+    leave_sandbox(e, c);
+    if (store_container(e, c, &err) < 0)
+        log_error("cannot remember container %s: %s", c->name, err.text);
+}
+
+static void start_succeeded(struct container_slot *slot, pid_t pid)
+{
+    struct container *c = slot->container;
+    struct weft_error err = {0};
+
+    slot->busy = false;
+    free(TAKE_PTR(c->error));
+    c->status = CONTAINER_RUNNING;
+    c->pid = pid;
+    c->started = time_now();
+    c->finished = 0;
+    c->exit_code = 0;
+    if (store_container(slot->engine, c, &err) < 0)
+        log_error("cannot remember container %s: %s", c->name, err.text);
+    send_event(slot->engine, "start", c);
+}
+
+static void start_reported(void *arg, int result, const struct weft_error *err)
+{
+    struct container_slot *slot = arg;
+    engine_done_fn *done = slot->start_done;
+    void *done_arg = slot->start_arg;
+
+    if (result < 0) {
+        start_failed(slot, err);
+        done(done_arg, result, err);
+        return;
+    }
+    start_succeeded(slot, result);
+    done(done_arg, 0, NULL);
+    if (slot->ended)
+        container_ended(slot, slot->exit_code, slot->finished);
+}
+
+static int start_runtime(struct engine *e, struct container_slot *slot, const struct sandbox *sb,
+                         struct weft_error *err)
+{
+    const struct container *c = slot->container;
+    _cleanup_free_ char *hosts = file_hosts(e, c, sb);
+    _cleanup_free_ char *resolv_conf = file_resolv_conf(c);
+    _cleanup_free_ char *hostname = container_hostname(c, sb);
+    struct runtime_network net = {.netns = sb->netns,
+                                  .hosts = hosts,
+                                  .resolv_conf = resolv_conf,
+                                  .hostname = hostname};
+
+    if (!hosts || !resolv_conf || !hostname)
+        return weft_oom(err);
+    return runtime_start(e->runtime, c, &net, start_reported, slot, err);
+}
+
+int engine_container_start(struct engine *e, const char *ref, engine_done_fn *done, void *arg,
+                           struct weft_error *err)
+{
+    struct container *c = engine_container(e, ref, err);
+    struct container_slot *slot;
+    struct sandbox *sb;
+    int r;
+
+    if (!c)
+        return -err->errnum;
+    slot = engine_container_slot(e, c->id);
+    if (c->status == CONTAINER_RUNNING)
+        return weft_fail(err, WEFT_UNCHANGED, "container %s is running", c->name);
+    if (slot->busy)
+        return weft_fail(err, WEFT_CONFLICT, "container %s is being started", c->name);
+    sb = enter_sandbox(e, c, err);
+    if (!sb)
+        return -err->errnum;
+    slot->busy = true;
+    slot->ended = false;
+    slot->start_done = done;
+    slot->start_arg = arg;
+    r = start_runtime(e, slot, sb, err);
+    if (r < 0)
+        start_failed(slot, err);
+    return r;
+}
+
+/* ---- the end ---- */
+
+static int remove_now(struct engine *e, struct container *c, struct weft_error *err)
+{
+    _cleanup_change_ struct change ch = {0};
+    bool own = strcmp(c->id, c->sandbox_id) == 0;
+    struct sandbox *sb = own ? engine_container_sandbox(e, c) : NULL;
+    _cleanup_free_ char *name = strdup(c->name);
+    char id[ID_TEXT_MAX];
+    int code = c->exit_code;
+    int r = name ? 0 : weft_oom(err);
+
+    memcpy(id, c->id, sizeof id);
+    if (r == 0)
+        r = runtime_remove(e->runtime, id, err);
+    if (r == 0)
+        r = change_begin(e, &ch, err);
+    if (r == 0)
+        r = change_remove_container(&ch, c, err);
+    if (r == 0 && sb)
+        r = change_remove_sandbox(&ch, sb, err);
+    if (r == 0)
+        r = change_commit(&ch, NULL, err);
+    if (r < 0)
+        return r;
+    event_send(
+        e, (struct engine_event){.type = "container", .action = "destroy", .id = id, .name = name});
+    wait_notify(e, id, true, code);
+    return 0;
+}
+
+/* The runtime has cleared up: now the container is at rest. */
+static void release_reported(void *arg, int result, const struct weft_error *reason)
+{
+    struct container_slot *slot = arg;
+    struct container *c = slot->container;
+    struct engine *e = slot->engine;
+    char id[ID_TEXT_MAX];
+    struct weft_error err = {0};
+
+    if (result < 0)
+        log_warning("container %s: %s", c->name, reason->text);
+    slot->busy = false;
+    c->status = CONTAINER_EXITED;
+    c->pid = 0;
+    c->exit_code = slot->exit_code;
+    c->finished = slot->finished;
+    if (store_container(e, c, &err) < 0)
+        log_error("cannot remember container %s: %s", c->name, err.text);
+    send_event(e, "die", c);
+    memcpy(id, c->id, sizeof id);
+    wait_notify(e, id, false, c->exit_code);
+    /* Who waited may have removed it, or started it again. */
+    slot = engine_container_slot(e, id);
+    if (slot && slot->container->config.auto_remove && !slot->busy &&
+        slot->container->status == CONTAINER_EXITED && remove_now(e, slot->container, &err) < 0)
+        log_error("cannot remove container %s: %s", slot->container->name, err.text);
+}
+
+void container_ended(struct container_slot *slot, int code, int64_t finished)
+{
+    struct weft_error err = {0};
+
+    slot->exit_code = code;
+    slot->finished = finished;
+    if (slot->busy) {
+        slot->ended = true;
+        return;
+    }
+    slot->busy = true;
+    leave_sandbox(slot->engine, slot->container);
+    if (runtime_release(slot->engine->runtime, slot->container, release_reported, slot, &err) < 0)
+        release_reported(slot, -err.errnum, &err);
+}
+
+/* ---- stop, kill ---- */
+
+struct stop {
+    struct engine *engine;
+    char id[ID_TEXT_MAX];
+    uv_timer_t timer;
+    engine_done_fn *done;
+    void *arg;
+};
+
+static void stop_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void stop_finished(void *arg, int exit_code _unused_)
+{
+    struct stop *stop = arg;
+
+    uv_close((uv_handle_t *)&stop->timer, stop_closed);
+    stop->done(stop->arg, 0, NULL);
+}
+
+static void stop_overdue(uv_timer_t *timer)
+{
+    struct stop *stop = timer->data;
+    struct container_slot *slot = engine_container_slot(stop->engine, stop->id);
+
+    if (slot && slot->container->status == CONTAINER_RUNNING)
+        (void)runtime_signal(stop->engine->runtime, slot->container, SIGKILL, NULL);
+}
+
+static int stop_signal(const struct container *c, int asked, int *ret, struct weft_error *err)
+{
+    *ret = asked > 0 ? asked : SIGTERM;
+    if (asked > 0 || !c->config.stop_signal)
+        return 0;
+    return signal_parse(c->config.stop_signal, ret, err);
+}
+
+static int stop_new(struct engine *e, const struct container *c, int64_t timeout,
+                    engine_done_fn *done, void *arg, struct stop **ret, struct weft_error *err)
+{
+    struct stop *stop = calloc(1, sizeof *stop);
+    struct engine_waiter *waiter;
+    int r;
+
+    if (!stop)
+        return weft_oom(err);
+    *stop = (struct stop){.engine = e, .done = done, .arg = arg};
+    memcpy(stop->id, c->id, sizeof stop->id);
+    r = engine_container_wait(e, c->id, ENGINE_WAIT_NOT_RUNNING, stop_finished, stop, &waiter, err);
+    if (r < 0) {
+        free(stop);
+        return r;
+    }
+    uv_timer_init(e->loop, &stop->timer);
+    stop->timer.data = stop;
+    if (timeout >= 0)
+        uv_timer_start(&stop->timer, stop_overdue, (uint64_t)timeout * 1000, 0);
+    *ret = stop;
+    return 0;
+}
+
+/* Docker's meaning of a timeout: −1 in the configuration or the request is "for ever" only if it
+ * was said; unset is ten seconds. */
+static int64_t stop_timeout(const struct container *c, int64_t asked)
+{
+    if (asked >= 0)
+        return asked;
+    return c->config.stop_timeout >= 0 ? c->config.stop_timeout : 10;
+}
+
+int engine_container_stop(struct engine *e, const char *ref, int signo, int64_t timeout,
+                          engine_done_fn *done, void *arg, struct weft_error *err)
+{
+    struct container *c = engine_container(e, ref, err);
+    struct stop *stop;
+    int r;
+
+    if (!c)
+        return -err->errnum;
+    if (c->status != CONTAINER_RUNNING)
+        return weft_fail(err, WEFT_UNCHANGED, "container %s is not running", c->name);
+    r = stop_signal(c, signo, &signo, err);
+    if (r == 0)
+        r = stop_new(e, c, stop_timeout(c, timeout), done, arg, &stop, err);
+    if (r < 0)
+        return r;
+    /* It may have ended this moment: then the wait is over soon anyway. */
+    (void)runtime_signal(e->runtime, c, signo, NULL);
+    return 0;
+}
+
+int engine_container_kill(struct engine *e, const char *ref, int signo, struct weft_error *err)
+{
+    struct container *c = engine_container(e, ref, err);
+
+    if (!c)
+        return -err->errnum;
+    if (c->status != CONTAINER_RUNNING)
+        return weft_fail(err, WEFT_CONFLICT, "cannot kill container %s: it is not running",
+                         c->name);
+    return runtime_signal(e->runtime, c, signo, err);
+}
+
+/* ---- rm ---- */
+
+struct removal {
+    struct engine *engine;
+    char id[ID_TEXT_MAX];
+    engine_done_fn *done;
+    void *arg;
+};
+
+static void removal_at_rest(void *arg, int exit_code _unused_)
+{
+    struct removal *removal = arg;
+    struct engine *e = removal->engine;
+    struct container_slot *slot = engine_container_slot(e, removal->id);
+    struct weft_error err = {0};
+    int r;
+
+    /* With --rm it is gone already. */
+    r = slot ? remove_now(e, slot->container, &err) : 0;
+    removal->done(removal->arg, r, &err);
+    free(removal);
+}
+
+static int check_removable(struct engine *e, const struct container *c, bool force,
+                           struct weft_error *err)
+{
+    struct sandbox *sb = engine_container_sandbox(e, c);
+
+    if (c->status == CONTAINER_RUNNING && !force)
+        return weft_fail(err, WEFT_CONFLICT,
+                         "cannot remove container %s: it is running: stop it before, or use force",
+                         c->name);
+    if (engine_container_slot(e, c->id)->busy && c->status != CONTAINER_RUNNING)
+        return weft_fail(err, WEFT_CONFLICT, "container %s is being started", c->name);
+    for (size_t i = 0; i < e->container_count; i++) {
+        const struct container *other = e->containers[i];
+
+        if (sb && other != c && other->status == CONTAINER_RUNNING &&
+            strcmp(other->sandbox_id, c->id) == 0)
+            return weft_fail(err, WEFT_CONFLICT,
+                             "cannot remove container %s: running container %s shares its network",
+                             c->name, other->name);
+    }
+    return 0;
+}
+
+/* Either way `done` comes from the loop: a container that is not running is waited for no longer
+ * than a turn of it. */
+int engine_container_remove(struct engine *e, const char *ref, bool force, engine_done_fn *done,
+                            void *arg, struct weft_error *err)
+{
+    struct container *c = engine_container(e, ref, err);
+    struct engine_waiter *waiter;
+    struct removal *removal;
+    int r;
+
+    if (!c)
+        return -err->errnum;
+    r = check_removable(e, c, force, err);
+    if (r < 0)
+        return r;
+    removal = calloc(1, sizeof *removal);
+    if (!removal)
+        return weft_oom(err);
+    *removal = (struct removal){.engine = e, .done = done, .arg = arg};
+    memcpy(removal->id, c->id, sizeof removal->id);
+    r = engine_container_wait(e, c->id, ENGINE_WAIT_NOT_RUNNING, removal_at_rest, removal, &waiter,
+                              err);
+    if (r < 0) {
+        free(removal);
+        return r;
+    }
+    if (c->status == CONTAINER_RUNNING)
+        (void)runtime_signal(e->runtime, c, SIGKILL, NULL);
+    return 0;
+}
+
+const char *engine_container_log(struct engine *e, const struct container *c)
+{
+    free(e->log_path);
+    e->log_path = str_printf("%s/containers/%s/log", e->config.state_dir, c->id);
+    return e->log_path ? e->log_path : "";
+}

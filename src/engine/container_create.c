@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Creating a container: its sandbox, and its place on the networks that it shall join. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "driver/driver.h"
+#include "engine/change.h"
+
+/* What config.network_mode means. */
+struct mode {
+    struct network *net;     /* the network that it names; NULL for container:REF */
+    struct container *other; /* container:REF */
+    bool exclusive;          /* no further networks: host, none, container */
+};
+
+static int resolve_mode(struct engine *e, const struct container *c, struct mode *ret,
+                        struct weft_error *err)
+{
+    const char *mode = c->config.network_mode;
+
+    if (str_is_empty(mode) || strcmp(mode, "default") == 0)
+        mode = "bridge";
+    if (str_starts_with(mode, "container:")) {
+        ret->exclusive = true;
+        ret->other = engine_container(e, mode + strlen("container:"), err);
+        if (!ret->other)
+            return -err->errnum;
+        if (strcmp(ret->other->id, ret->other->sandbox_id) != 0)
+            return weft_fail(
+                err, WEFT_INVALID,
+                "container %s shares the network of another container itself: join that one",
+                ret->other->name);
+        return 0;
+    }
+    ret->net = engine_network(e, mode, err);
+    if (!ret->net)
+        return -err->errnum;
+    ret->exclusive = driver_find(ret->net->driver)->single;
+    return 0;
+}
+
+/* Whether a join speaks of the mode's own network. */
+static bool is_mode_join(struct engine *e, const struct mode *mode, const struct engine_join *join)
+{
+    struct weft_error ignored;
+
+    if (!mode->net)
+        return false;
+    return (mode->net == engine_network(e, join->network, &ignored)) ||
+           strcmp(join->network, "default") == 0;
+}
+
+static int check_joins(struct engine *e, const struct mode *mode, const struct container *c,
+                       const struct engine_join *joins, size_t count, struct weft_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (mode->exclusive && !is_mode_join(e, mode, &joins[i]))
+            return weft_fail(err, WEFT_INVALID,
+                             "network mode %s cannot be combined with network %s",
+                             c->config.network_mode, joins[i].network);
+    return 0;
+}
+
+/* The sandbox that is the container's own. */
+static int add_own_sandbox(struct change *ch, const struct container *c, const struct mode *mode,
+                           struct sandbox **ret, struct weft_error *err)
+{
+    _cleanup_sandbox_ struct sandbox *sb = calloc(1, sizeof *sb);
+    int r;
+
+    if (!sb)
+        return weft_oom(err);
+    memcpy(sb->id, c->id, sizeof sb->id);
+    sb->kind = strcmp(mode->net->driver, "host") == 0 ? SANDBOX_HOST : SANDBOX_CONTAINER;
+    sb->name = strdup(c->name);
+    if (!sb->name)
+        return weft_oom(err);
+    *ret = sb;
+    r = change_add_sandbox(ch, TAKE_PTR(sb), err);
+    return r;
+}
+
+static int join(struct change *ch, struct sandbox *sb, struct network *net,
+                const struct endpoint_want *want, struct weft_error *err)
+{
+    int r = 0;
+
+    if (sandbox_endpoint_on(sb, net))
+        return weft_fail(err, WEFT_INVALID, "network %s is named twice for container %s", net->name,
+                         sb->name);
+    if (want)
+        r = driver_find(net->driver)->check_endpoint(net, want, err);
+    return r < 0 ? r : change_add_endpoint(ch, sb, net, want, err);
+}
+
+/* The mode's network first, so that it gets eth0; then the others in the order given. */
+static int join_all(struct change *ch, struct sandbox *sb, const struct mode *mode,
+                    const struct engine_join *joins, size_t count, struct weft_error *err)
+{
+    const struct endpoint_want *want = NULL;
+    int r;
+
+    for (size_t i = 0; i < count; i++)
+        if (is_mode_join(ch->engine, mode, &joins[i]))
+            want = &joins[i].want;
+    r = join(ch, sb, mode->net, want, err);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct network *net;
+
+        if (is_mode_join(ch->engine, mode, &joins[i]))
+            continue;
+        net = engine_network(ch->engine, joins[i].network, err);
+        r = net ? join(ch, sb, net, &joins[i].want, err) : -err->errnum;
+    }
+    return r;
+}
+
+static int complete_container(struct engine *e, struct container *c, const struct mode *mode,
+                              struct weft_error *err)
+{
+    id_generate(c->id);
+    c->created = time_now();
+    c->status = CONTAINER_CREATED;
+    memcpy(c->sandbox_id, mode->other ? mode->other->id : c->id, sizeof c->sandbox_id);
+    if (str_is_empty(c->name)) {
+        free(c->name);
+        c->name = str_printf("weft-%.8s", c->id);
+        if (!c->name)
+            return weft_oom(err);
+    }
+    return runtime_check(e->runtime, c->config.runtime, err);
+}
+
+/* The container's half of the transaction. *c is taken. */
+static int add_all(struct change *ch, struct container **c, const struct mode *mode,
+                   const struct engine_join *joins, size_t join_count, bool active,
+                   struct weft_error *err)
+{
+    struct container *made = *c;
+    struct sandbox *sb = NULL;
+    int r = change_add_container(ch, TAKE_PTR(*c), err);
+
+    if (r < 0 || mode->other)
+        return r;
+    r = add_own_sandbox(ch, made, mode, &sb, err);
+    if (r == 0)
+        r = join_all(ch, sb, mode, joins, join_count, err);
+    if (r == 0 && active)
+        r = change_activate(ch, sb, true, err);
+    return r;
+}
+
+int engine_container_create(struct engine *e, struct container *owned,
+                            const struct engine_join *joins, size_t join_count, struct strbuf *dry,
+                            strv *warnings _unused_, const struct container **ret,
+                            struct weft_error *err)
+{
+    _cleanup_container_ struct container *c = owned;
+    _cleanup_change_ struct change ch = {0};
+    const struct container *made = c;
+    struct mode mode = {0};
+    int r = resolve_mode(e, c, &mode, err);
+
+    if (r == 0)
+        r = check_joins(e, &mode, c, joins, join_count, err);
+    if (r == 0)
+        r = complete_container(e, c, &mode, err);
+    if (r == 0)
+        r = change_begin(e, &ch, err);
+    if (r == 0)
+        r = add_all(&ch, &c, &mode, joins, join_count, dry != NULL, err);
+    if (r == 0)
+        r = change_commit(&ch, dry, err);
+    if (r < 0 || dry)
+        return r;
+    event_send(e, (struct engine_event){
+                      .type = "container", .action = "create", .id = made->id, .name = made->name});
+    *ret = made;
+    return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Starting: whatever happened while weftd was away is made good.
+ *
+ * First the model learns what became of the containers: those that run go on; those that ended get
+ * their exit code; those whose start was cut short are as if never started. Then the kernel is
+ * dumped whole and made to follow the model: what is missing is made, what is weft's and not wanted
+ * is removed. Last, what ended is cleared up like any other end.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/change.h"
+#include "firewall/firewall.h"
+
+/* ---- predefined networks ---- */
+
+static json_t *predefined_doc(const struct engine_config *config, const char *name)
+{
+    if (strcmp(name, "bridge") == 0)
+        return json_pack("{s:s, s:s, s:{s:[{s:s}]}, s:{s:s, s:s}}", "Name", name, "Driver",
+                         "bridge", "IPAM", "Config", "Subnet",
+                         prefix_text(&config->default_bridge_subnet), "Options", OPTION_BRIDGE_NAME,
+                         config->default_bridge_name, OPTION_BRIDGE_DEFAULT, "true");
+    return json_pack("{s:s, s:s}", "Name", name, "Driver",
+                     strcmp(name, "none") == 0 ? "null" : name);
+}
+
+/* In the model only: mending makes it in the kernel. */
+static int add_predefined(struct engine *e, const char *name, struct weft_error *err)
+{
+    _cleanup_json_ json_t *doc = predefined_doc(&e->config, name);
+    _cleanup_network_ struct network *net = NULL;
+    _cleanup_change_ struct change ch = {0};
+    int r;
+
+    if (!doc)
+        return weft_oom(err);
+    r = network_from_json(doc, &net, err);
+    if (r < 0)
+        return r;
+    net->predefined = true;
+    r = complete_network(e, net, err);
+    if (r == 0)
+        r = change_begin(e, &ch, err);
+    if (r == 0)
+        r = change_add_network(&ch, TAKE_PTR(net), err);
+    return r < 0 ? r : change_commit_model(&ch, err);
+}
+
+static bool default_bridge_differs(const struct engine *e, const struct network *net)
+{
+    const struct pool *pool = network_pool(net, AF_INET);
+
+    return !pool || !prefix_equal(&pool->subnet, &e->config.default_bridge_subnet) ||
+           strcmp(net->link, e->config.default_bridge_name) != 0;
+}
+
+/* The configuration of the default bridge may have changed: followed as soon as nobody is on it. */
+static int follow_default_bridge(struct engine *e, struct weft_error *err)
+{
+    struct net_slot *slot = hash_get(&e->networks_by_name, "bridge");
+    _cleanup_change_ struct change ch = {0};
+    int r;
+
+    if (!slot || !default_bridge_differs(e, slot->net))
+        return 0;
+    if (slot->endpoint_count > 0) {
+        log_warning("the default bridge keeps its old configuration: containers are on it");
+        return 0;
+    }
+    r = change_begin(e, &ch, err);
+    if (r == 0)
+        r = change_remove_network(&ch, slot->net, err);
+    return r < 0 ? r : change_commit_model(&ch, err);
+}
+
+static int ensure_predefined(struct engine *e, struct weft_error *err)
+{
+    static const char *const names[] = {"bridge", "host", "none"};
+    int r = follow_default_bridge(e, err);
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++)
+        if (!hash_get(&e->networks_by_name, names[i]))
+            r = add_predefined(e, names[i], err);
+    if (r < 0)
+        weft_error_prefix(err, "cannot make the predefined networks");
+    return r;
+}
+
+/* ---- containers and sandboxes ---- */
+
+/* Containers that were running: still, or no more (then in *ended). */
+static void resume_containers(struct engine *e, struct container_slot **ended, size_t *count)
+{
+    for (size_t i = 0; i < e->container_count; i++) {
+        struct container *c = e->containers[i];
+        struct container_slot *slot = engine_container_slot(e, c->id);
+
+        if (c->status != CONTAINER_RUNNING)
+            continue;
+        if (runtime_resume(e->runtime, c, &c->pid, &slot->exit_code, &slot->finished) == 1)
+            continue;
+        log_info("container %s has ended with code %d while weftd was away", c->name,
+                 slot->exit_code);
+        ended[(*count)++] = slot;
+    }
+}
+
+/* A foreign namespace is gone with its process, or when neither weft's pin nor the path leads to
+ * it. */
+static bool foreign_is_gone(const struct sandbox *sb)
+{
+    struct netns_identity ignored;
+
+    if (sb->pid > 0 && process_start_time(sb->pid) != sb->pid_start)
+        return true;
+    return kernel_netns_identify(sb->netns, &ignored, NULL) < 0 &&
+           kernel_netns_identify(sb->origin, &ignored, NULL) < 0;
+}
+
+static int settle_sandbox(struct engine *e, struct sandbox *sb, struct weft_error *err)
+{
+    _cleanup_change_ struct change ch = {0};
+    int r = change_begin(e, &ch, err);
+
+    if (r == 0 && sb->kind == SANDBOX_FOREIGN)
+        r = change_remove_sandbox(&ch, sb, err);
+    else if (r == 0)
+        r = change_activate(&ch, sb, false, err);
+    return r < 0 ? r : change_commit_model(&ch, err);
+}
+
+/* Sandboxes that nobody uses any more. */
+static int settle_sandboxes(struct engine *e, struct weft_error *err)
+{
+    int r = 0;
+
+    for (size_t i = e->sandbox_count; r == 0 && i-- > 0;) {
+        struct sandbox *sb = e->sandboxes[i];
+        bool gone = sb->kind == SANDBOX_FOREIGN ? foreign_is_gone(sb)
+                                                : sb->active && !sandbox_in_use(e, sb, NULL);
+
+        if (gone)
+            r = settle_sandbox(e, sb, err);
+    }
+    for (size_t i = 0; r == 0 && i < e->sandbox_count; i++)
+        r = watch_sandbox(e, e->sandboxes[i], err);
+    return r;
+}
+
+static int sweep_runtime(struct engine *e, struct weft_error *err)
+{
+    _cleanup_strv_ strv running = NULL;
+
+    for (size_t i = 0; i < e->container_count; i++)
+        if (e->containers[i]->status == CONTAINER_RUNNING &&
+            strv_add(&running, e->containers[i]->id) < 0)
+            return weft_oom(err);
+    return runtime_sweep(e->runtime, running, err);
+}
+
+/* ---- the kernel ---- */
+
+struct world {
+    struct kstate_ns *spaces;
+    const struct kstate_ns **list;
+    size_t count;
+    struct fact_set desired, seen;
+};
+
+static void world_clear(struct world *w)
+{
+    free(w->spaces);
+    free(w->list);
+    fact_set_clear(&w->desired);
+    fact_set_clear(&w->seen);
+}
+#define _cleanup_world_ _cleanup_(world_clear)
+
+/* Everything that is to hold. */
+static int render_world(struct engine *e, struct world *w)
+{
+    int r = firewall_render_base(&w->desired);
+
+    w->spaces = calloc(e->sandbox_count + 1, sizeof *w->spaces);
+    w->list = calloc(e->sandbox_count + 1, sizeof *w->list);
+    if (!w->spaces || !w->list)
+        return -ENOMEM;
+    for (size_t i = 0; r == 0 && i < e->network_count; i++)
+        r = render_network(e->networks[i], &w->desired);
+    for (size_t i = 0; r == 0 && i < e->sandbox_count; i++) {
+        struct kstate_ns *ns = &w->spaces[w->count];
+
+        if (!e->sandboxes[i]->active || !sandbox_ns(e->sandboxes[i], ns))
+            continue;
+        w->list[w->count++] = ns;
+        r = render_sandbox(e->sandboxes[i], ns, &w->desired);
+    }
+    return r;
+}
+
+int engine_mend(struct engine *e, struct weft_error *err)
+{
+    _cleanup_world_ struct world w = {0};
+    _cleanup_plan_ struct plan plan = {0};
+    int r;
+
+    if (render_world(e, &w) < 0)
+        return weft_oom(err);
+    r = kernel_netns_sweep(e->netns_dir, w.list, w.count, err);
+    if (r == 0)
+        r = kernel_observe(e->kernel, w.list, w.count, &w.desired, &w.seen, err);
+    if (r < 0)
+        return r;
+    if (plan_diff(&w.seen, &w.desired, &plan) < 0)
+        return weft_oom(err);
+    for (size_t i = 0; i < plan.count; i++) {
+        _cleanup_strbuf_ struct strbuf line = {0};
+
+        op_describe(&plan.ops[i], &line);
+        log_debug("mending: %s", strbuf_text(&line));
+    }
+    r = kernel_apply_lenient(e->kernel, &plan);
+    if (plan.count > 0)
+        log_info("mended the kernel's state: %zu operations, %d failed", plan.count, r);
+    return r < 0 ? weft_fail_errno(err, r, "cannot mend the kernel's state") : 0;
+}
+
+int engine_start(struct engine *e, struct weft_error *err)
+{
+    _cleanup_free_ struct container_slot **ended = calloc(e->container_count + 1, sizeof *ended);
+    size_t count = 0;
+    int r;
+
+    if (!ended)
+        return weft_oom(err);
+    r = ensure_predefined(e, err);
+    if (r < 0)
+        return r;
+    resume_containers(e, ended, &count);
+    r = settle_sandboxes(e, err);
+    if (r == 0)
+        r = sweep_runtime(e, err);
+    if (r == 0)
+        r = engine_mend(e, err);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        container_ended(ended[i], ended[i]->exit_code, ended[i]->finished);
+    return r;
+}

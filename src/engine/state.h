@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The engine's own view of itself: private to src/engine. */
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "engine/engine.h"
+
+/* A network with what the engine keeps beside the model. */
+struct net_slot {
+    struct network *net;
+    struct ipam *ipam; /* NULL where the driver has no pools */
+    struct endpoint **endpoints;
+    size_t endpoint_count;
+};
+
+/* A sandbox likewise. */
+struct sandbox_slot {
+    struct sandbox *sandbox;
+    uv_poll_t *watch; /* of the process it was attached by; NULL: none */
+};
+
+/* A container likewise. Between the runtime's start and its report, and between the end of the
+ * process and the end of clearing up after it, a container is busy: nothing else may be begun. */
+struct container_slot {
+    struct engine *engine;
+    struct container *container;
+    bool busy;
+    bool ended; /* the exit came before the report of the start */
+    int exit_code;
+    int64_t finished;
+    engine_done_fn *start_done;
+    void *start_arg;
+};
+
+struct engine {
+    uv_loop_t *loop;
+    struct engine_config config;
+    struct kernel *kernel;
+    struct store *store;
+    struct runtime *runtime;
+    char *netns_dir;
+    uint8_t ula_global_id[5];
+
+    /* Arrays in the order of creation, and the same objects' slots by id and by name. */
+    struct network **networks;
+    size_t network_count;
+    struct hash networks_by_id, networks_by_name;
+    struct sandbox **sandboxes;
+    size_t sandbox_count;
+    struct hash sandboxes_by_id, sandboxes_by_name;
+    struct container **containers;
+    size_t container_count;
+    struct hash containers_by_id, containers_by_name;
+
+    struct hash execs;
+    struct engine_waiter *waiters;
+    struct engine_subscription *subscriptions;
+    char *log_path;
+};
+
+/* ---- lists.c: membership in the arrays and tables above. Objects are not freed. ---- */
+
+int list_add(void ***list, size_t *count, void *item);
+void list_remove(void **list, size_t *count, const void *item);
+
+int engine_add_network(struct engine *e, struct network *net, struct weft_error *err);
+/* Frees the slot; the network is the caller's again. */
+void engine_drop_network(struct engine *e, struct network *net);
+int engine_add_sandbox(struct engine *e, struct sandbox *sb, struct weft_error *err);
+void engine_drop_sandbox(struct engine *e, struct sandbox *sb);
+int engine_add_endpoint(struct engine *e, struct endpoint *ep, struct weft_error *err);
+void engine_drop_endpoint(struct engine *e, struct endpoint *ep);
+int engine_add_container(struct engine *e, struct container *c, struct weft_error *err);
+void engine_drop_container(struct engine *e, struct container *c);
+
+struct net_slot *engine_net_slot(const struct engine *e, const struct network *net);
+struct sandbox_slot *engine_sandbox_slot(const struct engine *e, const struct sandbox *sb);
+struct container_slot *engine_container_slot(const struct engine *e, const char *id);
+
+/* "container web" or "sandbox web", for sentences. */
+const char *sandbox_owner(const struct sandbox *sb, char buf[static 128]);
+#define sandbox_owner_text(sb) sandbox_owner((sb), (char[128]){0})
+
+/* ---- render.c ---- */
+
+/* Fills *ret with the sandbox's namespace; false for SANDBOX_HOST. The strings are the sandbox's.
+ */
+bool sandbox_ns(const struct sandbox *sb, struct kstate_ns *ret);
+int render_network(const struct network *net, struct fact_set *out);
+/* Nothing for an inactive sandbox or the host's. ns is sb's, and must live as long as the facts. */
+int render_sandbox(const struct sandbox *sb, const struct kstate_ns *ns, struct fact_set *out);
+
+/* ---- choose.c: what the user left open ---- */
+
+/* Completes a network's pools and gateways, and checks them against all others. */
+int choose_pools(struct engine *e, struct network *net, struct weft_error *err);
+
+/* ---- network.c ---- */
+
+/* Fills what the user left open of a new network, and makes every check that looks beyond the
+ * network itself. */
+int complete_network(struct engine *e, struct network *net, struct weft_error *err);
+
+/* ---- start.c ---- */
+
+/* Puts the kernel, as dumped, into the state the model wants. */
+int engine_mend(struct engine *e, struct weft_error *err);
+
+/* ---- watch.c ---- */
+
+/* Detaches the sandbox when the process it was attached by ends. */
+int watch_sandbox(struct engine *e, struct sandbox *sb, struct weft_error *err);
+void unwatch_sandbox(struct engine *e, struct sandbox *sb);
+/* The start time of a process in clock ticks since boot, −1 when it is gone: proc_pid_stat(5),
+ * field 22. */
+int64_t process_start_time(pid_t pid);
+
+/* ---- files.c: the contents of a container's /etc files; for the caller to free, NULL when memory
+ * ran out ---- */
+
+char *file_hosts(struct engine *e, const struct container *c, const struct sandbox *sb);
+char *file_resolv_conf(const struct container *c);
+/* The UTS name. */
+char *container_hostname(const struct container *c, const struct sandbox *sb);
+/* Rewrites hosts of the running containers that use sb. */
+void refresh_files(struct engine *e, const struct sandbox *sb);
+
+/* ---- container.c ---- */
+
+/* The container that has ended: clears up after it, then tells who waits, then removes it if it was
+ * to be. */
+void container_ended(struct container_slot *slot, int code, int64_t finished);
+bool sandbox_in_use(const struct engine *e, const struct sandbox *sb,
+                    const struct container *except);
+struct container *sandbox_container(const struct engine *e, const struct sandbox *sb);
+
+/* ---- netns.c ---- */
+
+/* Removes what `netns link` made for the sandbox. */
+void netns_unlink_all(const struct sandbox *sb);
+
+/* ---- wait.c, event.c, exec.c ---- */
+
+void wait_notify(struct engine *e, const char *id, bool removed, int exit_code);
+void event_send(struct engine *e, struct engine_event event);
+void exec_forget(struct engine *e, const char *container_id);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "weftd/config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/str.h"
+
+static int set_defaults(struct config *c, struct weft_error *err)
+{
+    *c = (struct config){
+        .socket = strdup("/run/weft/weft.sock"),
+        .state_dir = strdup("/var/lib/weft"),
+        .run_dir = strdup("/run/weft"),
+        .bridge_name = strdup("weft0"),
+        .runtime = strdup("runc"),
+        .log_level = LOG_LEVEL_INFO,
+    };
+    if (!c->socket || !c->state_dir || !c->run_dir || !c->bridge_name || !c->runtime)
+        return weft_oom(err);
+    return prefix_parse("172.17.0.0/16", &c->bridge_subnet, err);
+}
+
+static int get_path(const json_t *doc, const char *key, char **ret, struct weft_error *err)
+{
+    int r = json_get_strdup(doc, key, ret, err);
+
+    if (r == 0 && *ret && (*ret)[0] != '/')
+        r = weft_fail(err, WEFT_INVALID, "%s must be an absolute path, not \"%s\"", key, *ret);
+    return r;
+}
+
+static int get_subnet(const json_t *doc, const char *key, struct prefix *ret,
+                      struct weft_error *err)
+{
+    const char *text = NULL;
+    struct prefix p;
+    int r = json_get_string(doc, key, &text, err);
+
+    if (r < 0 || !text)
+        return r;
+    r = prefix_parse(text, &p, err);
+    if (r < 0)
+        return r;
+    if (prefix_has_host_bits(&p)) {
+        struct prefix network = prefix_network(&p);
+
+        return weft_fail(err, WEFT_INVALID, "%s %s has host bits set: did you mean %s?", key, text,
+                         prefix_text(&network));
+    }
+    *ret = p;
+    return 0;
+}
+
+static int read_bridge(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    static const char *const keys[] = {"name", "subnet", NULL};
+    json_t *bridge = NULL;
+    int r = json_get_object(doc, "default_bridge", &bridge, err);
+
+    if (r < 0 || !bridge)
+        return r;
+    r = json_check_keys(bridge, keys, err);
+    if (r == 0)
+        r = json_get_strdup(bridge, "name", &c->bridge_name, err);
+    if (r == 0)
+        r = ifname_check(c->bridge_name, err);
+    if (r == 0)
+        r = get_subnet(bridge, "subnet", &c->bridge_subnet, err);
+    if (r == 0 && c->bridge_subnet.addr.family != AF_INET)
+        r = weft_fail(err, WEFT_INVALID, "subnet must be an IPv4 subnet");
+    if (r < 0)
+        weft_error_prefix(err, "default_bridge");
+    return r;
+}
+
+static int read_pool(const json_t *doc, struct ipam_base *ret, struct weft_error *err)
+{
+    static const char *const keys[] = {"base", "size", NULL};
+    int64_t size = 0;
+    int r;
+
+    if (!json_is_object(doc))
+        return weft_fail(err, WEFT_INVALID, "each must be an object with base and size");
+    r = json_check_keys(doc, keys, err);
+    if (r == 0)
+        r = get_subnet(doc, "base", &ret->base, err);
+    if (r == 0)
+        r = json_get_i64(doc, "size", &size, err);
+    if (r < 0)
+        return r;
+    if (ret->base.addr.family != AF_INET)
+        return weft_fail(err, WEFT_INVALID, "base must be an IPv4 subnet");
+    if (size < ret->base.len || size > 30)
+        return weft_fail(err, WEFT_INVALID, "size %lld of base %s must be from %u to 30",
+                         (long long)size, prefix_text(&ret->base), ret->base.len);
+    ret->size = (uint8_t)size;
+    return 0;
+}
+
+static int read_pools(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    json_t *list = NULL, *item;
+    size_t i;
+    int r = json_get_array(doc, "address_pools", &list, err);
+
+    if (r < 0 || json_array_size(list) == 0)
+        return r;
+    c->pools = calloc(json_array_size(list), sizeof *c->pools);
+    if (!c->pools)
+        return weft_oom(err);
+    json_array_foreach (list, i, item) {
+        r = read_pool(item, &c->pools[i], err);
+        if (r < 0) {
+            weft_error_prefix(err, "address_pools");
+            return r;
+        }
+        c->pool_count++;
+    }
+    return 0;
+}
+
+static int read_mtu(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    int64_t mtu = 0;
+    int r = json_get_i64(doc, "mtu", &mtu, err);
+
+    if (r == 0 && mtu != 0 && (mtu < 68 || mtu > 65535))
+        r = weft_fail(err, WEFT_INVALID, "mtu %lld must be from 68 to 65535, or 0", (long long)mtu);
+    if (r == 0)
+        c->mtu = (uint32_t)mtu;
+    return r;
+}
+
+static int read_level(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    const char *text = NULL;
+    int r = json_get_string(doc, "log_level", &text, err);
+
+    if (r < 0 || !text)
+        return r;
+    if (log_level_parse(text, &c->log_level) < 0)
+        return weft_fail(err, WEFT_INVALID,
+                         "log_level must be error, warning, info or debug, not \"%s\"", text);
+    return 0;
+}
+
+static int read_all(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    static const char *const keys[] = {"socket",  "group",          "state_dir",
+                                       "run_dir", "default_bridge", "address_pools",
+                                       "mtu",     "runtime",        "log_level",
+                                       NULL};
+    int r;
+
+    if (!json_is_object(doc))
+        return weft_fail(err, WEFT_INVALID, "line 1: the configuration must be an object");
+    r = json_check_keys(doc, keys, err);
+    if (r == 0)
+        r = get_path(doc, "socket", &c->socket, err);
+    if (r == 0)
+        r = json_get_strdup(doc, "group", &c->group, err);
+    if (r == 0)
+        r = get_path(doc, "state_dir", &c->state_dir, err);
+    if (r == 0)
+        r = get_path(doc, "run_dir", &c->run_dir, err);
+    if (r == 0)
+        r = read_bridge(doc, c, err);
+    if (r == 0)
+        r = read_pools(doc, c, err);
+    if (r == 0)
+        r = read_mtu(doc, c, err);
+    if (r == 0)
+        r = json_get_strdup(doc, "runtime", &c->runtime, err);
+    return r < 0 ? r : read_level(doc, c, err);
+}
+
+int config_load(const char *path, bool required, struct config *ret, struct weft_error *err)
+{
+    _cleanup_json_ json_t *doc = NULL;
+    struct config c;
+    int r = set_defaults(&c, err);
+
+    if (r == 0) {
+        r = json_parse_file(path, &doc, err);
+        if (r == 0) {
+            r = read_all(doc, &c, err);
+            if (r < 0)
+                weft_error_prefix(err, "%s", path);
+        } else if (r == -ENOENT && !required) {
+            r = 0;
+        }
+    }
+    if (r < 0) {
+        config_clear(&c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+void config_clear(struct config *c)
+{
+    free(c->socket);
+    free(c->group);
+    free(c->state_dir);
+    free(c->run_dir);
+    free(c->bridge_name);
+    free(c->pools);
+    free(c->runtime);
+    *c = (struct config){0};
+}

@@ -82,6 +82,37 @@ static void leave_sandbox(struct engine *e, const struct container *c)
         log_error("cannot take down the network of container %s: %s", c->name, err.text);
 }
 
+/* ---- removal ---- */
+
+int container_remove(struct engine *e, struct container *c, struct weft_error *err)
+{
+    _cleanup_change_ struct change ch = {0};
+    bool own = strcmp(c->id, c->sandbox_id) == 0;
+    struct sandbox *sb = own ? engine_container_sandbox(e, c) : NULL;
+    _cleanup_free_ char *name = strdup(c->name);
+    char id[ID_TEXT_MAX];
+    int code = c->exit_code;
+    int r = name ? 0 : weft_oom(err);
+
+    memcpy(id, c->id, sizeof id);
+    if (r == 0)
+        r = runtime_remove(e->runtime, id, err);
+    if (r == 0)
+        r = change_begin(e, &ch, err);
+    if (r == 0)
+        r = change_remove_container(&ch, c, err);
+    if (r == 0 && sb)
+        r = change_remove_sandbox(&ch, sb, err);
+    if (r == 0)
+        r = change_commit(&ch, NULL, err);
+    if (r < 0)
+        return r;
+    event_send(
+        e, (struct engine_event){.type = "container", .action = "destroy", .id = id, .name = name});
+    wait_notify(e, id, true, code);
+    return 0;
+}
+
 /* ---- start ---- */
 
 static struct sandbox *enter_sandbox(struct engine *e, const struct container *c,
@@ -116,8 +147,8 @@ static void start_failed(struct container_slot *slot, const struct weft_error *r
     free(c->error);
     c->error = strdup(reason->text);
     leave_sandbox(e, c);
-    if (store_container(e, c, &err) < 0)
-        log_error("cannot remember container %s: %s", c->name, err.text);
+    if (c->config.auto_remove ? container_remove(e, c, &err) : store_container(e, c, &err))
+        log_error("container %s, which could not be started: %s", slot->container->name, err.text);
 }
 
 static void start_succeeded(struct container_slot *slot, pid_t pid)
@@ -186,49 +217,18 @@ int engine_container_start(struct engine *e, const char *ref, engine_done_fn *do
         return weft_fail(err, WEFT_UNCHANGED, "container %s is running", c->name);
     if (slot->busy)
         return weft_fail(err, WEFT_CONFLICT, "container %s is being started", c->name);
-    sb = enter_sandbox(e, c, err);
-    if (!sb)
-        return -err->errnum;
     slot->busy = true;
     slot->ended = false;
     slot->start_done = done;
     slot->start_arg = arg;
-    r = start_runtime(e, slot, sb, err);
+    sb = enter_sandbox(e, c, err);
+    r = sb ? start_runtime(e, slot, sb, err) : -err->errnum;
     if (r < 0)
         start_failed(slot, err);
     return r;
 }
 
 /* ---- the end ---- */
-
-static int remove_now(struct engine *e, struct container *c, struct weft_error *err)
-{
-    _cleanup_change_ struct change ch = {0};
-    bool own = strcmp(c->id, c->sandbox_id) == 0;
-    struct sandbox *sb = own ? engine_container_sandbox(e, c) : NULL;
-    _cleanup_free_ char *name = strdup(c->name);
-    char id[ID_TEXT_MAX];
-    int code = c->exit_code;
-    int r = name ? 0 : weft_oom(err);
-
-    memcpy(id, c->id, sizeof id);
-    if (r == 0)
-        r = runtime_remove(e->runtime, id, err);
-    if (r == 0)
-        r = change_begin(e, &ch, err);
-    if (r == 0)
-        r = change_remove_container(&ch, c, err);
-    if (r == 0 && sb)
-        r = change_remove_sandbox(&ch, sb, err);
-    if (r == 0)
-        r = change_commit(&ch, NULL, err);
-    if (r < 0)
-        return r;
-    event_send(
-        e, (struct engine_event){.type = "container", .action = "destroy", .id = id, .name = name});
-    wait_notify(e, id, true, code);
-    return 0;
-}
 
 /* The runtime has cleared up: now the container is at rest. */
 static void release_reported(void *arg, int result, const struct weft_error *reason)
@@ -254,7 +254,8 @@ static void release_reported(void *arg, int result, const struct weft_error *rea
     /* Who waited may have removed it, or started it again. */
     slot = engine_container_slot(e, id);
     if (slot && slot->container->config.auto_remove && !slot->busy &&
-        slot->container->status == CONTAINER_EXITED && remove_now(e, slot->container, &err) < 0)
+        slot->container->status == CONTAINER_EXITED &&
+        container_remove(e, slot->container, &err) < 0)
         log_error("cannot remove container %s: %s", slot->container->name, err.text);
 }
 
@@ -398,7 +399,7 @@ static void removal_at_rest(void *arg, int exit_code _unused_)
     int r;
 
     /* With --rm it is gone already. */
-    r = slot ? remove_now(e, slot->container, &err) : 0;
+    r = slot ? container_remove(e, slot->container, &err) : 0;
     removal->done(removal->arg, r, &err);
     free(removal);
 }

@@ -231,6 +231,19 @@ int engine_mend(struct engine *e, struct weft_error *err)
     return r < 0 ? weft_fail_errno(err, r, "cannot mend the kernel's state") : 0;
 }
 
+/* Those that were to go with their end, but never came to it. */
+static void remove_orphans(struct engine *e)
+{
+    for (size_t i = e->container_count; i-- > 0;) {
+        struct container *c = e->containers[i];
+        struct weft_error err = {0};
+
+        if (c->config.auto_remove && c->status != CONTAINER_RUNNING &&
+            container_remove(e, c, &err) < 0)
+            log_error("cannot remove container %s: %s", c->name, err.text);
+    }
+}
+
 int engine_start(struct engine *e, struct weft_error *err)
 {
     _cleanup_free_ struct container_slot **ended = calloc(e->container_count + 1, sizeof *ended);
@@ -248,6 +261,8 @@ int engine_start(struct engine *e, struct weft_error *err)
         r = sweep_runtime(e, err);
     if (r == 0)
         r = engine_mend(e, err);
+    if (r == 0)
+        remove_orphans(e);
     for (size_t i = 0; r == 0 && i < count; i++)
         container_ended(ended[i], ended[i]->exit_code, ended[i]->finished);
     return r;

@@ -133,6 +133,8 @@ void refresh_files(struct engine *e, const struct sandbox *sb);
 /* The container that has ended: clears up after it, then tells who waits, then removes it if it was
  * to be. */
 void container_ended(struct container_slot *slot, int code, int64_t finished);
+/* Removes one that is at rest, at once. */
+int container_remove(struct engine *e, struct container *c, struct weft_error *err);
 bool sandbox_in_use(const struct engine *e, const struct sandbox *sb,
                     const struct container *except);
 struct container *sandbox_container(const struct engine *e, const struct sandbox *sb);

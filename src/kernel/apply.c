@@ -28,6 +28,7 @@
 #include "kernel/netns.h"
 #include "kernel/nft.h"
 #include "kernel/ns_pool.h"
+#include "kernel/removal.h"
 #include "kernel/rtnl.h"
 #include "kernel/sysctl.h"
 
@@ -36,7 +37,7 @@
 _Static_assert(RTNL_GROUP_MAX < NS_POOL_MAX,
                "each operation of a group may need one namespace more");
 
-enum carrier { CARRIER_NONE, CARRIER_RTNL, CARRIER_NFT };
+enum carrier { CARRIER_NONE, CARRIER_RTNL, CARRIER_NFT, CARRIER_REMOVAL };
 
 enum state {
     PENDING, /* nothing said against it yet: once the group has been run, it is done */
@@ -66,8 +67,19 @@ struct run {
     struct weft_error *err; /* gets the first failure */
 };
 
+/* The host's links: their removal is waited for no longer than it must be. */
+static bool is_removal(const struct op *op)
+{
+    const struct fact *f = &op->fact;
+
+    return op->verb == OP_REMOVE && f->kind == FACT_LINK && !f->ns &&
+           (f->link.kind == LINK_VETH || f->link.kind == LINK_BRIDGE);
+}
+
 static enum carrier carrier_of(const struct op *op)
 {
+    if (is_removal(op))
+        return CARRIER_REMOVAL;
     if (op->fact.kind == FACT_NFT_ELEM)
         return CARRIER_NFT;
     return rtnl_handles(op) ? CARRIER_RTNL : CARRIER_NONE;
@@ -89,7 +101,11 @@ static bool fits_group(const struct op *group, size_t count)
 static size_t group_length(const struct op *ops, size_t count)
 {
     static const size_t max[] = {
-        [CARRIER_NONE] = 1, [CARRIER_RTNL] = RTNL_GROUP_MAX, [CARRIER_NFT] = NFT_GROUP_MAX};
+        [CARRIER_NONE] = 1,
+        [CARRIER_RTNL] = RTNL_GROUP_MAX,
+        [CARRIER_NFT] = NFT_GROUP_MAX,
+        [CARRIER_REMOVAL] = RTNL_GROUP_MAX,
+    };
     size_t limit = max[carrier_of(ops)], n = 1;
 
     while (n < count && n < limit && fits_group(ops, n))
@@ -228,6 +244,35 @@ static void run_rtnl(struct run *run)
         refuse_unheard(run, -r, err.text);
 }
 
+static void removal_refused(void *ctx, size_t link, int errnum, const char *why)
+{
+    struct run *run = ctx;
+    size_t pending = 0;
+
+    for (size_t i = 0; i < run->count; i++)
+        if (run->slots[i].messages && pending++ == link)
+            refuse(run, i, errnum, why);
+}
+
+static void run_removal(struct run *run)
+{
+    const char *names[RTNL_GROUP_MAX];
+    struct weft_error err;
+    size_t count = 0;
+    int r;
+
+    for (size_t i = 0; i < run->count; i++) {
+        run->slots[i].messages = run->slots[i].state == PENDING;
+        if (run->slots[i].messages)
+            names[count++] = run->group[i].fact.link.name;
+    }
+    if (count == 0)
+        return;
+    r = removal_run(&run->k->removals, names, count, removal_refused, run, &err);
+    if (r < 0)
+        refuse_pending(run, -r, err.text);
+}
+
 static void try_nft(struct run *run)
 {
     struct netlink *nl = &run->k->nft;
@@ -354,6 +399,9 @@ static void run_group(struct run *run, const struct op *ops, size_t count)
         break;
     case CARRIER_NFT:
         run_nft(run);
+        break;
+    case CARRIER_REMOVAL:
+        run_removal(run);
         break;
     }
     for (size_t i = 0; run->undo && i < count; i++)

@@ -37,6 +37,7 @@ void kernel_close(struct kernel *k)
 {
     if (!k)
         return;
+    removal_finish(&k->removals);
     netlink_close(&k->rtnl);
     netlink_close(&k->nft);
     if (k->host_ns >= 0)

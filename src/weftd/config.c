@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+
+#define FILE_MAX (1 << 20) /* bytes */
 
 static int set_defaults(struct config *c, struct weft_error *err)
 {
@@ -147,52 +150,115 @@ static int read_level(const json_t *doc, struct config *c, struct weft_error *er
     return 0;
 }
 
-static int read_all(const json_t *doc, struct config *c, struct weft_error *err)
+/* ---- the whole ---- */
+
+static int read_socket(const json_t *doc, struct config *c, struct weft_error *err)
 {
-    static const char *const keys[] = {"socket",  "group",          "state_dir",
-                                       "run_dir", "default_bridge", "address_pools",
-                                       "mtu",     "runtime",        "log_level",
-                                       NULL};
-    int r;
+    return get_path(doc, "socket", &c->socket, err);
+}
+
+static int read_group(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    return json_get_strdup(doc, "group", &c->group, err);
+}
+
+static int read_state_dir(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    return get_path(doc, "state_dir", &c->state_dir, err);
+}
+
+static int read_run_dir(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    return get_path(doc, "run_dir", &c->run_dir, err);
+}
+
+static int read_runtime(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    return json_get_strdup(doc, "runtime", &c->runtime, err);
+}
+
+static const struct {
+    const char *key;
+    int (*read)(const json_t *doc, struct config *c, struct weft_error *err);
+} readers[] = {
+    {"socket", read_socket},   {"group", read_group},           {"state_dir", read_state_dir},
+    {"run_dir", read_run_dir}, {"default_bridge", read_bridge}, {"address_pools", read_pools},
+    {"mtu", read_mtu},         {"runtime", read_runtime},       {"log_level", read_level},
+};
+
+static int read_key(const json_t *doc, const char *key, struct config *c, struct weft_error *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+        if (strcmp(readers[i].key, key) == 0)
+            return readers[i].read(doc, c, err);
+    return weft_fail(err, WEFT_INVALID, "unknown key \"%s\"", key);
+}
+
+/* The line on which the key stands: JSON's parser does not keep it. A key is a string before a
+ * colon. */
+static unsigned line_of(const char *text, const char *key)
+{
+    size_t length = strlen(key);
+    const char *found = text;
+    unsigned line = 1;
+
+    while ((found = strstr(found, key))) {
+        const char *end = found + length;
+
+        if (found > text && found[-1] == '"' && *end == '"' &&
+            end[1 + strspn(end + 1, " \t\r\n")] == ':')
+            break;
+        found = end;
+    }
+    for (const char *p = text; found && p < found; p++)
+        line += *p == '\n';
+    return line;
+}
+
+static int read_all(const json_t *doc, const char *text, struct config *c, struct weft_error *err)
+{
+    const char *key;
+    json_t *value;
 
     if (!json_is_object(doc))
         return weft_fail(err, WEFT_INVALID, "line 1: the configuration must be an object");
-    r = json_check_keys(doc, keys, err);
+    json_object_foreach ((json_t *)doc, key, value) {
+        int r = read_key(doc, key, c, err);
+
+        if (r < 0) {
+            weft_error_prefix(err, "line %u", line_of(text, key));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int read_file(const char *path, bool required, struct config *c, struct weft_error *err)
+{
+    _cleanup_json_ json_t *doc = NULL;
+    _cleanup_free_ char *text = NULL;
+    size_t length;
+    int r = file_read(path, FILE_MAX, &text, &length, err);
+
+    if (r == -ENOENT && !required)
+        return 0;
+    if (r < 0)
+        return r;
+    r = json_parse(text, length, &doc, err);
     if (r == 0)
-        r = get_path(doc, "socket", &c->socket, err);
-    if (r == 0)
-        r = json_get_strdup(doc, "group", &c->group, err);
-    if (r == 0)
-        r = get_path(doc, "state_dir", &c->state_dir, err);
-    if (r == 0)
-        r = get_path(doc, "run_dir", &c->run_dir, err);
-    if (r == 0)
-        r = read_bridge(doc, c, err);
-    if (r == 0)
-        r = read_pools(doc, c, err);
-    if (r == 0)
-        r = read_mtu(doc, c, err);
-    if (r == 0)
-        r = json_get_strdup(doc, "runtime", &c->runtime, err);
-    return r < 0 ? r : read_level(doc, c, err);
+        r = read_all(doc, text, c, err);
+    if (r < 0)
+        weft_error_prefix(err, "%s", path);
+    return r;
 }
 
 int config_load(const char *path, bool required, struct config *ret, struct weft_error *err)
 {
-    _cleanup_json_ json_t *doc = NULL;
     struct config c;
     int r = set_defaults(&c, err);
 
-    if (r == 0) {
-        r = json_parse_file(path, &doc, err);
-        if (r == 0) {
-            r = read_all(doc, &c, err);
-            if (r < 0)
-                weft_error_prefix(err, "%s", path);
-        } else if (r == -ENOENT && !required) {
-            r = 0;
-        }
-    }
+    if (r == 0)
+        r = read_file(path, required, &c, err);
     if (r < 0) {
         config_clear(&c);
         return r;

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/endpoint_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+static unsigned prefix_len(const struct endpoint *ep, const struct addr *addr)
+{
+    const struct pool *pool = addr_is_set(addr) ? network_pool_of(ep->network, addr) : NULL;
+
+    return pool ? pool->subnet.len : 0;
+}
+
+const char *endpoint_prefix_text(const struct endpoint *ep, const struct addr *addr,
+                                 char buf[static PREFIX_TEXT_MAX])
+{
+    struct prefix prefix = {.addr = *addr, .len = (uint8_t)prefix_len(ep, addr)};
+
+    buf[0] = '\0';
+    return addr_is_set(addr) ? prefix_format(&prefix, buf) : buf;
+}
+
+/* The router that the sandbox may use on this network. */
+static const char *gateway_text(const struct endpoint *ep, const struct addr *addr,
+                                char buf[static ADDR_TEXT_MAX])
+{
+    const struct pool *pool = addr_is_set(addr) ? network_pool_of(ep->network, addr) : NULL;
+
+    buf[0] = '\0';
+    return pool && !ep->network->internal ? addr_format(&pool->gateway, buf) : buf;
+}
+
+static int add_name(json_t *names, const char *name)
+{
+    json_t *known;
+    size_t i;
+
+    json_array_foreach (names, i, known)
+        if (strcmp(json_string_value(known), name) == 0)
+            return 0;
+    return json_array_append_new(names, json_string(name));
+}
+
+/* The names that lead to the endpoint: its sandbox's, the aliases, the short id. None on the
+ * default bridge, which has no names. */
+static json_t *dns_names_json(const struct endpoint *ep)
+{
+    _cleanup_json_ json_t *names = json_array();
+    char short_id[ID_SHORT + 1];
+
+    if (ep->network->predefined)
+        return json_null();
+    if (!names || add_name(names, ep->sandbox->name) < 0)
+        return NULL;
+    for (char *const *alias = ep->want.aliases; alias && *alias; alias++)
+        if (add_name(names, *alias) < 0)
+            return NULL;
+    snprintf(short_id, sizeof short_id, "%.*s", ID_SHORT, ep->sandbox->id);
+    if (add_name(names, short_id) < 0)
+        return NULL;
+    return TAKE_PTR(names);
+}
+
+static const char *mac_or_empty(const struct mac *mac, char buf[static MAC_TEXT_MAX])
+{
+    buf[0] = '\0';
+    return mac_is_set(mac) ? mac_format(mac, buf) : buf;
+}
+
+/* What only an active sandbox's endpoint has; the empty values otherwise, as Docker does. */
+static json_t *given_json(const struct endpoint *ep)
+{
+    static const struct endpoint nothing;
+    const struct endpoint *seen = ep->sandbox->active ? ep : &nothing;
+    char gateway[2][ADDR_TEXT_MAX];
+    char mac[MAC_TEXT_MAX];
+
+    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:s}", "EndpointID", seen->id, "Gateway",
+                     gateway_text(ep, &seen->ipv4, gateway[0]), "IPAddress", addr_text(&seen->ipv4),
+                     "IPPrefixLen", (int)prefix_len(ep, &seen->ipv4), "IPv6Gateway",
+                     gateway_text(ep, &seen->ipv6, gateway[1]), "GlobalIPv6Address",
+                     addr_text(&seen->ipv6), "GlobalIPv6PrefixLen",
+                     (int)prefix_len(ep, &seen->ipv6), "MacAddress", mac_or_empty(&seen->mac, mac));
+}
+
+json_t *endpoint_settings_json(const struct endpoint *ep)
+{
+    _cleanup_json_ json_t *settings =
+        json_pack("{s:n, s:n, s:n, s:n, s:i, s:s, s:o}", "IPAMConfig", "Links", "Aliases",
+                  "DriverOpts", "GwPriority", 0, "NetworkID", ep->network->id, "DNSNames",
+                  dns_names_json(ep));
+    _cleanup_json_ json_t *wanted = endpoint_want_to_json(&ep->want);
+    _cleanup_json_ json_t *given = given_json(ep);
+
+    if (!settings || json_object_update(settings, wanted) < 0 ||
+        json_object_update(settings, given) < 0)
+        return NULL;
+    return TAKE_PTR(settings);
+}
+
+json_t *endpoint_resource_json(const struct endpoint *ep)
+{
+    char ipv4[PREFIX_TEXT_MAX], ipv6[PREFIX_TEXT_MAX], mac[MAC_TEXT_MAX];
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "Name", ep->sandbox->name, "EndpointID", ep->id,
+                     "MacAddress", mac_or_empty(&ep->mac, mac), "IPv4Address",
+                     endpoint_prefix_text(ep, &ep->ipv4, ipv4), "IPv6Address",
+                     endpoint_prefix_text(ep, &ep->ipv6, ipv6));
+}

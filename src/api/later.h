@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Promised answers. A verb that reports by callback gets a struct later for its argument, which
+ * finds the request again, or knows that its client is gone.
+ */
+
+#include "api/request.h"
+
+struct later;
+
+/* From now on the request waits for later_take(). */
+int later_new(struct request *rq, struct later **ret, struct weft_error *err);
+/* Breaks the promise: the verb failed at once, and the handler answers. Accepts NULL. */
+void later_free(struct later *l);
+/* The request, to be answered and then resumed; NULL when its client is gone. Frees l. */
+struct request *later_take(struct later *l);
+/* An engine_done_fn that does it all: an empty 204, or the error. arg is a struct later. */
+void later_done(void *arg, int result, const struct weft_error *err);
+
+/* The request is going away. */
+void later_forget(struct later *l);

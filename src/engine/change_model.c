@@ -147,7 +147,7 @@ static int allocate(struct change *ch, const struct endpoint *ep, int family,
                     const struct addr *wanted, struct addr *ret, struct weft_error *err)
 {
     struct ipam *ipam = engine_net_slot(ch->engine, ep->network)->ipam;
-    struct change_step cursor = {.kind = STEP_CURSOR, .pool_of = ep->network};
+    struct change_step cursor = {.kind = STEP_CURSOR, .pool_of = ep->network, .family = family};
     int r;
 
     *ret = *wanted;
@@ -385,6 +385,7 @@ int change_activate(struct change *ch, struct sandbox *sb, bool active, struct w
     if (r < 0)
         return r;
     sb->active = active;
+    engine_sandbox_slot(ch->engine, sb)->identity = (struct netns_identity){0};
     for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++)
         r = active ? give_addresses(ch, sb->endpoints[i], err)
                    : take_addresses(ch, sb->endpoints[i], err);

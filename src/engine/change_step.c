@@ -64,10 +64,10 @@ static void undo_step(struct engine *e, struct change_step *s)
         break;
     case STEP_ACTIVATE:
         s->sb->active = !s->sb->active;
+        engine_sandbox_slot(e, s->sb)->identity = (struct netns_identity){0};
         break;
     case STEP_CURSOR:
-        if (addr_is_set(&s->addr))
-            ipam_set_cursor(engine_net_slot(e, s->pool_of)->ipam, &s->addr);
+        ipam_set_cursor(engine_net_slot(e, s->pool_of)->ipam, s->family, &s->addr);
         break;
     }
 }

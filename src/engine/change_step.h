@@ -32,6 +32,7 @@ struct change_step {
     };
     struct network *pool_of; /* STEP_RESERVE, STEP_RELEASE, STEP_CURSOR */
     struct addr addr;
+    int family;                     /* STEP_CURSOR */
     struct addr old_ipv4, old_ipv6; /* STEP_ADDRESS */
     struct mac old_mac;
     char owner[128]; /* STEP_RELEASE: for taking it again */

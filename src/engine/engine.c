@@ -108,7 +108,7 @@ static int load_cursor(struct engine *e, const struct network *net, int family,
     snprintf(key, sizeof key, "cursor/%s/%c", net->id, family == AF_INET ? '4' : '6');
     r = store_get_setting(e->store, key, &text, err);
     if (r == 0 && text && addr_parse(text, &last, NULL) == 0)
-        ipam_set_cursor(slot->ipam, &last);
+        ipam_set_cursor(slot->ipam, family, &last);
     return r;
 }
 

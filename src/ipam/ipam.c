@@ -117,14 +117,15 @@ static int fail_held(const struct ipam *ipam, const struct holder *holder, struc
 
     switch ((enum holder_kind)holder->kind) {
     case HOLDER_GATEWAY:
-        return weft_fail(err, WEFT_CONFLICT, "address %s of network %s is its gateway", addr, net);
+        return weft_fail(err, WEFT_FORBIDDEN, "address %s of network %s is its gateway", addr, net);
     case HOLDER_AUX:
-        return weft_fail(err, WEFT_CONFLICT, "address %s of network %s is its auxiliary address %s",
-                         addr, net, holder->owner);
+        return weft_fail(err, WEFT_FORBIDDEN,
+                         "address %s of network %s is its auxiliary address %s", addr, net,
+                         holder->owner);
     case HOLDER_ENDPOINT:
         break;
     }
-    return weft_fail(err, WEFT_CONFLICT, "address %s of network %s is in use by %s", addr, net,
+    return weft_fail(err, WEFT_FORBIDDEN, "address %s of network %s is in use by %s", addr, net,
                      holder->owner);
 }
 
@@ -289,11 +290,11 @@ struct addr ipam_cursor(const struct ipam *ipam, int family)
     return pool ? ipam->cursors[pool - ipam->net->pools] : (struct addr){0};
 }
 
-void ipam_set_cursor(struct ipam *ipam, const struct addr *last)
+void ipam_set_cursor(struct ipam *ipam, int family, const struct addr *last)
 {
-    const struct pool *pool = network_pool_of(ipam->net, last);
+    const struct pool *pool = network_pool(ipam->net, family);
 
-    if (pool)
+    if (pool && (!addr_is_set(last) || pool == network_pool_of(ipam->net, last)))
         ipam->cursors[pool - ipam->net->pools] = *last;
 }
 

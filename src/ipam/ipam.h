@@ -44,7 +44,8 @@ void ipam_release(struct ipam *ipam, const struct addr *addr);
 
 /* The cursor of a family's first pool: the address given last (none at first). For the store. */
 struct addr ipam_cursor(const struct ipam *ipam, int family);
-void ipam_set_cursor(struct ipam *ipam, const struct addr *last);
+/* Puts it back; none: to the beginning. An address of no pool is ignored. */
+void ipam_set_cursor(struct ipam *ipam, int family, const struct addr *last);
 
 /* Prefix length of the subnet that contains addr, 0 when none does. */
 uint8_t ipam_prefix_length(const struct network *net, const struct addr *addr);

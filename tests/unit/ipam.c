@@ -153,10 +153,10 @@ static void cursors_survive(void **state)
     expect_allocation(&before, AF_INET, "10.5.0.2");
     cursor = ipam_cursor(before.ipam, AF_INET);
     assert_string_equal(addr_text(&cursor), "10.5.0.2");
-    ipam_set_cursor(after.ipam, &cursor);
-    ipam_set_cursor(after.ipam, A("192.0.2.1")); /* of no pool: ignored */
+    ipam_set_cursor(after.ipam, AF_INET, &cursor);
+    ipam_set_cursor(after.ipam, AF_INET, A("192.0.2.1")); /* of no pool: ignored */
     expect_allocation(&after, AF_INET, "10.5.0.3");
-    ipam_set_cursor(after.ipam, A("10.5.0.6")); /* the last one: starts over */
+    ipam_set_cursor(after.ipam, AF_INET, A("10.5.0.6")); /* the last one: starts over */
     expect_allocation(&after, AF_INET, "10.5.0.1");
 }
 
@@ -169,9 +169,9 @@ static void reserving_names_what_is_in_the_way(void **state)
         {"10.5.0.130", "", 0},
         {"10.5.0.7", "", 0}, /* outside of the range, inside the subnet */
         {"fd00::7", "", 0},
-        {"10.5.0.130", "address 10.5.0.130 of network web is in use by container db", -EEXIST},
-        {"10.5.0.1", "address 10.5.0.1 of network web is its gateway", -EEXIST},
-        {"10.5.0.2", "address 10.5.0.2 of network web is its auxiliary address router", -EEXIST},
+        {"10.5.0.130", "address 10.5.0.130 of network web is in use by container db", -EPERM},
+        {"10.5.0.1", "address 10.5.0.1 of network web is its gateway", -EPERM},
+        {"10.5.0.2", "address 10.5.0.2 of network web is its auxiliary address router", -EPERM},
         {"10.6.0.1", "address 10.6.0.1 is outside subnet 10.5.0.0/24 of network web", -EINVAL},
         {"fd01::1", "address fd01::1 is outside subnet fd00::/64 of network web", -EINVAL},
         {"10.5.0.0",
@@ -219,7 +219,7 @@ static void gateways_cannot_be_released(void **state)
     ipam_release(world.ipam, A("10.5.0.1"));
     ipam_release(world.ipam, A("10.5.0.2"));
     expect_allocation(&world, AF_INET, "10.5.0.3");
-    assert_int_equal(ipam_reserve(world.ipam, A("10.5.0.1"), "c", NULL), -EEXIST);
+    assert_int_equal(ipam_reserve(world.ipam, A("10.5.0.1"), "c", NULL), -EPERM);
 }
 
 static void wide_pools_hold_far_addresses(void **state)
@@ -228,8 +228,8 @@ static void wide_pools_hold_far_addresses(void **state)
 
     (void)state;
     assert_int_equal(ipam_reserve(world.ipam, A("fd00:ffff::1"), "a", NULL), 0);
-    assert_int_equal(ipam_reserve(world.ipam, A("fd00:ffff::1"), "b", NULL), -EEXIST);
-    ipam_set_cursor(world.ipam, A("fd00:ffff::"));
+    assert_int_equal(ipam_reserve(world.ipam, A("fd00:ffff::1"), "b", NULL), -EPERM);
+    ipam_set_cursor(world.ipam, AF_INET6, A("fd00:ffff::"));
     expect_allocation(&world, AF_INET6, "fd00:ffff::2");
     assert_int_equal(ipam_reserve(world.ipam, A("fd00::1"), "a", NULL), 0);
 }

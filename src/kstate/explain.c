@@ -66,6 +66,9 @@ static void explain_base(const struct op *op, struct strbuf *out)
         strbuf_puts(out, "nft delete table inet weft\n");
         return;
     }
+    /* Loading it twice would double its rules. */
+    if (op->verb == OP_ADD)
+        strbuf_puts(out, "nft list table inet weft >/dev/null 2>&1 || ");
     strbuf_puts(out, "nft -f - <<'EOF'\n");
     if (op->verb == OP_CHANGE)
         strbuf_puts(out, "delete table inet weft\n");

@@ -32,7 +32,7 @@ _printf_(4, 0) static void fill(struct weft_error *err, enum weft_code code, int
 
     vsnprintf(text, sizeof text, fmt, args);
     len = strlen(text);
-    snprintf(text + len, sizeof text - len, "%s", suffix);
+    strncat(text, suffix, sizeof text - len - 1);
     err->code = code;
     err->errnum = errnum;
     memcpy(err->text, text, sizeof text);

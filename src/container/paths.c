@@ -76,6 +76,16 @@ int program_find(const char *name, char **ret)
     return r == -ENOENT && *name ? find_in(PROGRAM_DIRS, name, ret) : r;
 }
 
+int runtime_locate(const char *name, struct weft_error *err)
+{
+    _cleanup_free_ char *path = NULL;
+    int r = program_find(name, &path);
+
+    if (r == -ENOENT)
+        return weft_fail(err, WEFT_INVALID, "runtime %s not found", name);
+    return r < 0 ? weft_oom(err) : 0;
+}
+
 int runtime_find(const struct runtime *rt, const char *name, char **ret, struct weft_error *err)
 {
     int r;

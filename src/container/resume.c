@@ -79,6 +79,8 @@ static int end_container(struct runtime *rt, const char *runtime, const char *id
     if (r >= 0)
         r = bundle_remove(rt, id, err);
     if (r == 0)
+        r = runtime_forget_exit(rt, id, err);
+    if (r == 0)
         r = dir_remove(state, err);
     return r;
 }

@@ -104,17 +104,24 @@ strv runtime_delete_argv(const struct runtime *rt, const char *path, const char 
 
 int bundle_remove(const struct runtime *rt, const char *id, struct weft_error *err)
 {
-    _cleanup_free_ char *dir = bundle_path(rt, id, NULL), *exit_file = exit_path(rt, id);
+    _cleanup_free_ char *dir = bundle_path(rt, id, NULL);
     int r;
 
-    if (!dir || !exit_file)
+    if (!dir)
         return weft_oom(err);
     r = rootfs_unmount(rt, id, err);
-    if (r == 0)
-        r = dir_remove(dir, err);
-    if (r == 0 && unlink(exit_file) < 0 && errno != ENOENT)
-        return weft_fail_errno(err, errno, "cannot remove %s", exit_file);
-    return r;
+    return r < 0 ? r : dir_remove(dir, err);
+}
+
+int runtime_forget_exit(const struct runtime *rt, const char *id, struct weft_error *err)
+{
+    _cleanup_free_ char *path = exit_path(rt, id);
+
+    if (!path)
+        return weft_oom(err);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return weft_fail_errno(err, errno, "cannot remove %s", path);
+    return 0;
 }
 
 int runtime_update_file(struct runtime *rt, const char *id, const char *name, const char *contents,
@@ -166,9 +173,13 @@ int runtime_release(struct runtime *rt, const struct container *c, runtime_done_
     r = runtime_find(rt, c->config.runtime, &t->runtime, err);
     if (r == 0)
         r = task_delete(t, err);
-    if (r < 0)
+    if (r < 0) {
         task_free(t);
-    return r;
+        return r;
+    }
+    /* The runtime has its own records: meanwhile the bundle can go. What fails is tried again. */
+    (void)bundle_remove(rt, c->id, NULL);
+    return 0;
 }
 
 int runtime_remove(struct runtime *rt, const char *id, struct weft_error *err)
@@ -179,6 +190,8 @@ int runtime_remove(struct runtime *rt, const char *id, struct weft_error *err)
     if (!files || !layer)
         return weft_oom(err);
     r = bundle_remove(rt, id, err);
+    if (r == 0)
+        r = runtime_forget_exit(rt, id, err);
     if (r == 0)
         r = dir_remove(layer, err);
     if (r == 0)

@@ -51,6 +51,9 @@ void runtime_free(struct runtime *rt);
  * name NULL: the configured one. */
 int runtime_check(struct runtime *rt, const char *name, struct weft_error *err);
 
+/* The same before there is a struct runtime. */
+int runtime_locate(const char *name, struct weft_error *err);
+
 /* What the engine knows of the container's surroundings. Borrowed during the call. */
 struct runtime_network {
     const char *netns; /* path; NULL: the host's stack */
@@ -76,6 +79,9 @@ int runtime_resize(struct runtime *rt, const struct container *c, unsigned rows,
  * layer. done may be NULL. */
 int runtime_release(struct runtime *rt, const struct container *c, runtime_done_fn *done, void *arg,
                     struct weft_error *err);
+/* The caller has remembered the exit code: RUN_DIR/exits/ID, from which runtime_resume would tell
+ * it again, is not needed any more. */
+int runtime_forget_exit(const struct runtime *rt, const char *id, struct weft_error *err);
 /* Removes the log, the files and the writable layer. The container is not running. */
 int runtime_remove(struct runtime *rt, const char *id, struct weft_error *err);
 

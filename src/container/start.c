@@ -97,6 +97,8 @@ static int make_bundle(const struct runtime *rt, const struct container *c,
     /* What an earlier life may have left. */
     r = bundle_remove(rt, c->id, err);
     if (r == 0)
+        r = runtime_forget_exit(rt, c->id, err);
+    if (r == 0)
         r = dir_make(dir, 0700, err);
     if (r == 0)
         r = write_files(rt, c->id, files, net, err);

@@ -66,6 +66,7 @@ static int open_database(struct store *s, struct weft_error *err)
                                 "PRAGMA temp_store = MEMORY;"
                                 "PRAGMA foreign_keys = ON;"
                                 "PRAGMA synchronous = NORMAL;"
+                                "PRAGMA locking_mode = EXCLUSIVE;"
                                 "PRAGMA journal_mode = WAL;"
                                 "PRAGMA wal_autocheckpoint = 4000;";
     int r = make_private(s->path, err), rc;

@@ -382,8 +382,10 @@ static void damaged_rows_are_named(void **state)
     struct weft_error err = {0};
 
     fill(world);
+    store_close(TAKE_PTR(world->store));
     sql(world, "UPDATE network SET doc = '{'; UPDATE endpoint SET doc = 'x';"
                "UPDATE lease SET address = 'y' WHERE seq = 1");
+    assert_int_equal(store_open(world->dir, &world->store, NULL), 0);
     assert_true(store_each(world->store, STORE_NETWORK, add_object, &text, &err) < 0);
     assert_non_null(strstr(err.text, "weft.db: invalid JSON"));
     assert_true(store_each_endpoint(world->store, add_endpoint, &text, &err) < 0);

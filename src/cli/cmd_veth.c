@@ -29,15 +29,18 @@ static const struct column columns[] = {
     {NULL, NULL, false},
 };
 
-static json_t *find(const json_t *veths, const char *link)
+/* Those that are called so, or lead to a container of this name. */
+static json_t *find(const json_t *veths, const char *name)
 {
+    json_t *found = json_array();
     json_t *veth;
     size_t i;
 
     json_array_foreach ((json_t *)veths, i, veth)
-        if (strcmp(row_text(veth, "Link"), link) == 0)
-            return veth;
-    return NULL;
+        if (strcmp(row_text(veth, "Link"), name) == 0 ||
+            strcmp(row_text(veth, "Sandbox"), name) == 0)
+            json_array_append(found, veth);
+    return found;
 }
 
 /* The sentence for one: whose other end this is. */
@@ -63,8 +66,9 @@ static int print_one(const json_t *veth, struct weft_error *err)
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *veths = NULL;
+    _cleanup_json_ json_t *veths = NULL, *found = NULL;
     json_t *veth;
+    size_t i;
     int r;
 
     r = client_call(daemon, "GET", "/weft/veths", NULL, &veths, err);
@@ -72,16 +76,20 @@ static int run(struct client *daemon, strv operands, struct weft_error *err)
         return r;
     if (!operands)
         return table_print(columns, veths, format, err);
-    veth = find(veths, operands[0]);
-    if (!veth)
-        return weft_fail(err, WEFT_NOT_FOUND, "%s is not a link of weft's", operands[0]);
-    return format ? format_print(format, veth, err) : print_one(veth, err);
+    found = find(veths, operands[0]);
+    if (json_array_size(found) == 0)
+        return weft_fail(err, WEFT_NOT_FOUND, "%s is neither a link of weft's nor has any",
+                         operands[0]);
+    json_array_foreach (found, i, veth)
+        if (r == 0)
+            r = format ? format_print(format, veth, err) : print_one(veth, err);
+    return r;
 }
 
 const struct command cmd_veth = {
     .name = "veth",
-    .summary = "Tell which container's interface a host link leads to.",
-    .operands = "[LINK]",
+    .summary = "Tell which host link leads to which container's interface.",
+    .operands = "[LINK|CONTAINER]",
     .example = "weft veth veth3f2a91c",
     .options = {options},
     .run = run,

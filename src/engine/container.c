@@ -69,7 +69,11 @@ static int set_active(struct engine *e, struct sandbox *sb, bool active, struct 
     r = change_begin(e, &ch, err);
     if (r == 0)
         r = change_activate(&ch, sb, active, err);
-    return r < 0 ? r : change_commit(&ch, NULL, err);
+    if (r == 0)
+        r = change_commit(&ch, NULL, err);
+    for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++)
+        send_membership(e, active ? "connect" : "disconnect", sb->endpoints[i]->network, sb);
+    return r;
 }
 
 /* The container no longer needs its stack; nobody else may either. */
@@ -189,15 +193,16 @@ static int start_runtime(struct engine *e, struct container_slot *slot, const st
                          struct weft_error *err)
 {
     const struct container *c = slot->container;
-    _cleanup_free_ char *hosts = file_hosts(e, c, sb);
-    _cleanup_free_ char *resolv_conf = file_resolv_conf(c);
-    _cleanup_free_ char *hostname = container_hostname(c, sb);
+    /* Who shares a stack shares what is said of it. */
+    const struct container *owner = sandbox_container(e, sb);
+    _cleanup_free_ char *hosts = file_hosts(e, owner, sb);
+    _cleanup_free_ char *resolv_conf = file_resolv_conf(owner);
     struct runtime_network net = {.netns = sb->netns,
                                   .hosts = hosts,
                                   .resolv_conf = resolv_conf,
-                                  .hostname = hostname};
+                                  .hostname = c->config.hostname};
 
-    if (!hosts || !resolv_conf || !hostname)
+    if (!hosts || !resolv_conf)
         return weft_oom(err);
     return runtime_start(e->runtime, c, &net, start_reported, slot, err);
 }
@@ -246,9 +251,8 @@ static void release_reported(void *arg, int result, const struct weft_error *rea
     c->pid = 0;
     c->exit_code = slot->exit_code;
     c->finished = slot->finished;
-    if (store_container(e, c, &err) < 0)
-        log_error("cannot remember container %s: %s", c->name, err.text);
-    send_event(e, "die", c);
+    if (store_container(e, c, &err) < 0 || runtime_forget_exit(e->runtime, c->id, &err) < 0)
+        log_error("cannot remember the end of container %s: %s", c->name, err.text);
     memcpy(id, c->id, sizeof id);
     wait_notify(e, id, false, c->exit_code);
     /* Who waited may have removed it, or started it again. */
@@ -262,6 +266,7 @@ static void release_reported(void *arg, int result, const struct weft_error *rea
 void container_ended(struct container_slot *slot, int code, int64_t finished)
 {
     struct weft_error err = {0};
+    int r;
 
     slot->exit_code = code;
     slot->finished = finished;
@@ -270,9 +275,13 @@ void container_ended(struct container_slot *slot, int code, int64_t finished)
         return;
     }
     slot->busy = true;
+    slot->container->exit_code = code;
+    send_event(slot->engine, "die", slot->container);
+    /* The network goes while the runtime is at its own work. */
+    r = runtime_release(slot->engine->runtime, slot->container, release_reported, slot, &err);
     leave_sandbox(slot->engine, slot->container);
-    if (runtime_release(slot->engine->runtime, slot->container, release_reported, slot, &err) < 0)
-        release_reported(slot, -err.errnum, &err);
+    if (r < 0)
+        release_reported(slot, r, &err);
 }
 
 /* ---- stop, kill ---- */

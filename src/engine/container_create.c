@@ -3,6 +3,7 @@
 /* Creating a container: its sandbox, and its place on the networks that it shall join. */
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -118,9 +119,30 @@ static int join_all(struct change *ch, struct sandbox *sb, const struct mode *mo
     return r;
 }
 
+/* The UTS name: given, or that of the stack that is shared, or the short id. */
+static int complete_hostname(struct container *c, const struct mode *mode, struct weft_error *err)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+
+    if (!str_is_empty(c->config.hostname))
+        return 0;
+    free(c->config.hostname);
+    if (mode->other)
+        c->config.hostname = strdup(mode->other->config.hostname);
+    else if (strcmp(mode->net->driver, "host") == 0 && gethostname(host, sizeof host - 1) == 0)
+        c->config.hostname = strdup(host);
+    else
+        c->config.hostname = strndup(c->id, ID_SHORT);
+    return c->config.hostname ? 0 : weft_oom(err);
+}
+
 static int complete_container(struct engine *e, struct container *c, const struct mode *mode,
                               struct weft_error *err)
 {
+    int r = runtime_check(e->runtime, c->config.runtime, err);
+
+    if (r < 0)
+        return r;
     id_generate(c->id);
     c->created = time_now();
     c->status = CONTAINER_CREATED;
@@ -131,7 +153,7 @@ static int complete_container(struct engine *e, struct container *c, const struc
         if (!c->name)
             return weft_oom(err);
     }
-    return runtime_check(e->runtime, c->config.runtime, err);
+    return complete_hostname(c, mode, err);
 }
 
 /* The container's half of the transaction. *c is taken. */

@@ -18,17 +18,6 @@ static const char standard_hosts[] = "127.0.0.1\tlocalhost\n"
                                      "ff02::1\tip6-allnodes\n"
                                      "ff02::2\tip6-allrouters\n";
 
-char *container_hostname(const struct container *c, const struct sandbox *sb)
-{
-    char host[256] = "";
-
-    if (!str_is_empty(c->config.hostname))
-        return strdup(c->config.hostname);
-    if (sb->kind == SANDBOX_HOST && gethostname(host, sizeof host - 1) == 0)
-        return strdup(host);
-    return strndup(c->id, ID_SHORT);
-}
-
 /* The address behind "host-gateway": the default bridge's. */
 static const char *host_gateway(struct engine *e, char buf[static ADDR_TEXT_MAX])
 {
@@ -61,9 +50,9 @@ static void add_extra_host(struct engine *e, const char *entry, struct strbuf *o
 static void add_own_addresses(const struct container *c, const struct sandbox *sb,
                               struct strbuf *out)
 {
-    _cleanup_free_ char *hostname = container_hostname(c, sb);
+    const char *hostname = c->config.hostname;
 
-    for (size_t i = 0; hostname && i < sb->endpoint_count; i++) {
+    for (size_t i = 0; i < sb->endpoint_count; i++) {
         const struct addr *addrs[] = {&sb->endpoints[i]->ipv4, &sb->endpoints[i]->ipv6};
 
         for (size_t j = 0; j < ARRAY_SIZE(addrs); j++) {
@@ -150,14 +139,16 @@ char *file_resolv_conf(const struct container *c)
 
 void refresh_files(struct engine *e, const struct sandbox *sb)
 {
-    for (size_t i = 0; sb->active && i < e->container_count; i++) {
+    const struct container *owner = sandbox_container(e, sb);
+
+    for (size_t i = 0; owner && sb->active && i < e->container_count; i++) {
         struct container *c = e->containers[i];
         _cleanup_free_ char *hosts = NULL;
         struct weft_error err = {0};
 
         if (c->status != CONTAINER_RUNNING || strcmp(c->sandbox_id, sb->id) != 0)
             continue;
-        hosts = file_hosts(e, c, sb);
+        hosts = file_hosts(e, owner, sb);
         if (hosts && runtime_update_file(e->runtime, c->id, "hosts", hosts, &err) < 0)
             log_warning("cannot update /etc/hosts of container %s: %s", c->name, err.text);
     }

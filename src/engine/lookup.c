@@ -12,6 +12,7 @@
 
 struct lookup {
     const char *noun;
+    const char *missing, *missing_end; /* Docker's sentence around the name */
     const struct hash *by_id, *by_name;
 };
 
@@ -42,13 +43,14 @@ static void *lookup(const struct lookup *l, const char *ref, struct weft_error *
         found = slot.value;
     }
     if (!found)
-        weft_fail(err, WEFT_NOT_FOUND, "%s %s not found", l->noun, ref);
+        weft_fail(err, WEFT_NOT_FOUND, "%s%s%s", l->missing, ref, l->missing_end);
     return found;
 }
 
 struct network *engine_network(struct engine *e, const char *ref, struct weft_error *err)
 {
-    const struct lookup l = {"network", &e->networks_by_id, &e->networks_by_name};
+    const struct lookup l = {"network", "network ", " not found", &e->networks_by_id,
+                             &e->networks_by_name};
     struct net_slot *slot = lookup(&l, ref, err);
 
     return slot ? slot->net : NULL;
@@ -56,7 +58,8 @@ struct network *engine_network(struct engine *e, const char *ref, struct weft_er
 
 struct sandbox *engine_sandbox(struct engine *e, const char *ref, struct weft_error *err)
 {
-    const struct lookup l = {"container", &e->sandboxes_by_id, &e->sandboxes_by_name};
+    const struct lookup l = {"container", "No such container: ", "", &e->sandboxes_by_id,
+                             &e->sandboxes_by_name};
     struct sandbox_slot *slot = lookup(&l, ref, err);
 
     return slot ? slot->sandbox : NULL;
@@ -64,7 +67,8 @@ struct sandbox *engine_sandbox(struct engine *e, const char *ref, struct weft_er
 
 struct container *engine_container(struct engine *e, const char *ref, struct weft_error *err)
 {
-    const struct lookup l = {"container", &e->containers_by_id, &e->containers_by_name};
+    const struct lookup l = {"container", "No such container: ", "", &e->containers_by_id,
+                             &e->containers_by_name};
     struct container_slot *slot = lookup(&l, ref, err);
 
     return slot ? slot->container : NULL;

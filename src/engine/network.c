@@ -203,8 +203,8 @@ static struct sandbox *find_own_sandbox(struct engine *e, const char *who, struc
     return engine_sandbox(e, c ? c->id : who, err);
 }
 
-static void send_membership(struct engine *e, const char *action, const struct network *net,
-                            const struct sandbox *sb)
+void send_membership(struct engine *e, const char *action, const struct network *net,
+                     const struct sandbox *sb)
 {
     event_send(e, (struct engine_event){.type = "network",
                                         .action = action,
@@ -235,7 +235,9 @@ int engine_connect(struct engine *e, const char *network, const char *who,
     if (r < 0 || dry)
         return r;
     refresh_files(e, sb);
-    send_membership(e, "connect", net, sb);
+    /* Those of a container at rest are told of when it starts. */
+    if (sb->active)
+        send_membership(e, "connect", net, sb);
     return 0;
 }
 
@@ -265,6 +267,7 @@ int engine_disconnect(struct engine *e, const char *network, const char *who, st
     if (r < 0 || dry)
         return r;
     refresh_files(e, sb);
-    send_membership(e, "disconnect", net, sb);
+    if (sb->active)
+        send_membership(e, "disconnect", net, sb);
     return 0;
 }

@@ -67,8 +67,6 @@ int render_sandbox(const struct sandbox *sb, const struct kstate_ns *ns, struct 
     return r;
 }
 
-/* What must be there before a network or sandbox can be: the base, and the networks of the sandbox
- * are not repeated. */
 static int explain_facts(struct fact_set *facts, struct strbuf *out, struct weft_error *err)
 {
     _cleanup_fact_set_ struct fact_set nothing = {0};
@@ -107,10 +105,13 @@ static int explain_sandbox(struct sandbox *sb, struct strbuf *out, struct weft_e
     return explain_facts(&facts, out, err);
 }
 
+/* A name that is a network's own means it; one that only begins its id gives way to a container's.
+ */
 int engine_explain(struct engine *e, const char *ref, struct strbuf *out, struct weft_error *err)
 {
+    struct net_slot *slot = hash_get(&e->networks_by_name, ref);
+    struct network *net = slot ? slot->net : NULL;
     struct weft_error ignored;
-    struct network *net = engine_network(e, ref, &ignored);
     struct container *c;
     struct sandbox *sb;
 
@@ -118,8 +119,11 @@ int engine_explain(struct engine *e, const char *ref, struct strbuf *out, struct
         return explain_network(net, out, err);
     c = engine_container(e, ref, &ignored);
     sb = c ? engine_container_sandbox(e, c) : engine_sandbox(e, ref, &ignored);
-    if (!sb)
+    if (sb)
+        return explain_sandbox(sb, out, err);
+    net = engine_network(e, ref, &ignored);
+    if (!net)
         return weft_fail(err, WEFT_NOT_FOUND, "no network, container or namespace is called %s",
                          ref);
-    return explain_sandbox(sb, out, err);
+    return explain_network(net, out, err);
 }

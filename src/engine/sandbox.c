@@ -14,10 +14,13 @@ static struct sandbox *find_by_identity(struct engine *e, const struct netns_ide
 {
     for (size_t i = 0; i < e->sandbox_count; i++) {
         struct sandbox *sb = e->sandboxes[i];
-        struct netns_identity other;
+        struct netns_identity *known = &engine_sandbox_slot(e, sb)->identity;
 
-        if (sb->active && sb->netns && kernel_netns_identify(sb->netns, &other, NULL) == 0 &&
-            other.ino == identity->ino && other.dev == identity->dev)
+        if (!sb->active || !sb->netns)
+            continue;
+        if (known->ino == 0)
+            (void)kernel_netns_identify(sb->netns, known, NULL);
+        if (known->ino == identity->ino && known->dev == identity->dev)
             return sb;
     }
     return NULL;
@@ -147,11 +150,7 @@ int engine_attach(struct engine *e, const struct engine_attach *request, struct 
         return r;
     if (watch_sandbox(e, sb, err) < 0)
         log_warning("%s", err->text);
-    event_send(e, (struct engine_event){.type = "network",
-                                        .action = "connect",
-                                        .id = net->id,
-                                        .name = net->name,
-                                        .container = sb->id});
+    send_membership(e, "connect", net, sb);
     *ret = sb;
     return 0;
 }

@@ -196,6 +196,7 @@ static int render_world(struct engine *e, struct world *w)
     for (size_t i = 0; r == 0 && i < e->sandbox_count; i++) {
         struct kstate_ns *ns = &w->spaces[w->count];
 
+        engine_sandbox_slot(e, e->sandboxes[i])->identity = (struct netns_identity){0};
         if (!e->sandboxes[i]->active || !sandbox_ns(e->sandboxes[i], ns))
             continue;
         w->list[w->count++] = ns;

@@ -19,7 +19,8 @@ struct net_slot {
 /* A sandbox likewise. */
 struct sandbox_slot {
     struct sandbox *sandbox;
-    uv_poll_t *watch; /* of the process it was attached by; NULL: none */
+    struct netns_identity identity; /* of its namespace, once asked for; ino 0: not yet */
+    uv_poll_t *watch;               /* of the process it was attached by; NULL: none */
 };
 
 /* A container likewise. Between the runtime's start and its report, and between the end of the
@@ -104,6 +105,10 @@ int choose_pools(struct engine *e, struct network *net, struct weft_error *err);
  * network itself. */
 int complete_network(struct engine *e, struct network *net, struct weft_error *err);
 
+/* Tells subscribers that a sandbox joined ("connect") or left ("disconnect") a network. */
+void send_membership(struct engine *e, const char *action, const struct network *net,
+                     const struct sandbox *sb);
+
 /* ---- start.c ---- */
 
 /* Puts the kernel, as dumped, into the state the model wants. */
@@ -123,8 +128,6 @@ int64_t process_start_time(pid_t pid);
 
 char *file_hosts(struct engine *e, const struct container *c, const struct sandbox *sb);
 char *file_resolv_conf(const struct container *c);
-/* The UTS name. */
-char *container_hostname(const struct container *c, const struct sandbox *sb);
 /* Rewrites hosts of the running containers that use sb. */
 void refresh_files(struct engine *e, const struct sandbox *sb);
 

@@ -3,11 +3,13 @@
 #include "weftd/config.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "container/runtime.h"
 
 #define FILE_MAX (1 << 20) /* bytes */
 
@@ -159,7 +161,11 @@ static int read_socket(const json_t *doc, struct config *c, struct weft_error *e
 
 static int read_group(const json_t *doc, struct config *c, struct weft_error *err)
 {
-    return json_get_strdup(doc, "group", &c->group, err);
+    int r = json_get_strdup(doc, "group", &c->group, err);
+
+    if (r == 0 && c->group && !getgrnam(c->group))
+        r = weft_fail(err, WEFT_INVALID, "group %s does not exist", c->group);
+    return r;
 }
 
 static int read_state_dir(const json_t *doc, struct config *c, struct weft_error *err)
@@ -174,7 +180,9 @@ static int read_run_dir(const json_t *doc, struct config *c, struct weft_error *
 
 static int read_runtime(const json_t *doc, struct config *c, struct weft_error *err)
 {
-    return json_get_strdup(doc, "runtime", &c->runtime, err);
+    int r = json_get_strdup(doc, "runtime", &c->runtime, err);
+
+    return r < 0 ? r : runtime_locate(c->runtime, err);
 }
 
 static const struct {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -131,20 +132,52 @@ void service_notify(const char *state)
         (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, length);
 }
 
+/* Who listens at the address; 0 when that cannot be told. */
+static pid_t holder_of(const struct sockaddr_un *address, socklen_t length)
+{
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+
+    if (fd < 0 || connect(fd, (const struct sockaddr *)address, length) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return 0;
+    return peer.pid;
+}
+
+/* A weftd that was killed while the kernel removed a link for it holds its sockets for some tens of
+ * milliseconds more. */
+static int bind_patiently(int fd, const struct sockaddr_un *address, socklen_t length)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+
+    for (int attempt = 0; attempt < 50; attempt++) {
+        if (bind(fd, (const struct sockaddr *)address, length) == 0)
+            return 0;
+        if (errno != EADDRINUSE)
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    return -errno;
+}
+
 int service_claim_host(struct weft_error *err)
 {
     static const char name[] = "\0weft";
     _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = offsetof(struct sockaddr_un, sun_path) + sizeof name - 1;
+    int r;
 
     if (fd < 0)
         return weft_fail_errno(err, errno, "cannot make a socket");
     memcpy(address.sun_path, name, sizeof name - 1);
-    if (bind(fd, (struct sockaddr *)&address,
-             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof name - 1)) == 0)
+    r = bind_patiently(fd, &address, length);
+    if (r == 0 && listen(fd, 1) == 0)
         return TAKE_FD(fd);
-    if (errno != EADDRINUSE)
-        return weft_fail_errno(err, errno, "cannot claim the network namespace");
-    weft_fail(err, WEFT_CONFLICT, "another weftd manages this network namespace");
+    if (r != -EADDRINUSE)
+        return weft_fail_errno(err, r, "cannot claim the network namespace");
+    weft_fail(err, WEFT_CONFLICT, "another weftd (pid %d) manages this network namespace",
+              (int)holder_of(&address, length));
     return -EBUSY;
 }

@@ -131,7 +131,9 @@ static void rulesets(void **state)
     struct fact map = map_element(80, "10.0.0.1", 8080), moved = map_element(80, "10.0.0.2", 8080);
 
     (void)state;
-    EXPECT_ADD(base("1"), "nft list table inet weft >/dev/null 2>&1 || nft -f - <<'EOF'\ntable inet weft {\n}\nEOF\n");
+    EXPECT_ADD(
+        base("1"),
+        "nft list table inet weft >/dev/null 2>&1 || nft -f - <<'EOF'\ntable inet weft {\n}\nEOF\n");
     expect(OP_CHANGE, base("2"), base("1"),
            "nft -f - <<'EOF'\ndelete table inet weft\ntable inet weft {\n}\nEOF\n");
     EXPECT_REMOVE(base("1"), "nft delete table inet weft\n");

@@ -113,12 +113,30 @@ int handle_container_restart(struct request *rq, struct weft_error *err)
     return r;
 }
 
+/* SIGKILL is answered when it has worked, as Docker does. */
+static int kill_surely(struct request *rq, struct weft_error *err)
+{
+    struct later *later;
+    int r = later_new(rq, &later, err);
+
+    if (r < 0)
+        return r;
+    r = engine_container_stop(rq->api->engine, rq->ref, SIGKILL, -1, later_done, later, err);
+    if (r == -EALREADY)
+        r = weft_fail(err, WEFT_CONFLICT, "cannot kill container %s: it is not running", rq->ref);
+    if (r < 0)
+        later_free(later);
+    return r;
+}
+
 int handle_container_kill(struct request *rq, struct weft_error *err)
 {
     const char *signal = request_query(rq, "signal");
     int signo = SIGKILL;
     int r = str_is_empty(signal) ? 0 : signal_parse(signal, &signo, err);
 
+    if (r == 0 && signo == SIGKILL)
+        return kill_surely(rq, err);
     if (r == 0)
         r = engine_container_kill(rq->api->engine, rq->ref, signo, err);
     return r < 0 ? r : reply_empty(rq, MHD_HTTP_NO_CONTENT, err);

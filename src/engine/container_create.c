@@ -10,6 +10,8 @@
 #include "driver/driver.h"
 #include "engine/change.h"
 
+#define HOST_IMAGE "host"
+
 /* What config.network_mode means. */
 struct mode {
     struct network *net;     /* the network that it names; NULL for container:REF */
@@ -119,6 +121,22 @@ static int join_all(struct change *ch, struct sandbox *sb, const struct mode *mo
     return r;
 }
 
+/* There are no images yet but one: the host's own root. To run that under another's name would be a
+ * lie. */
+static int complete_image(struct container *c, struct weft_error *err)
+{
+    struct container_config *config = &c->config;
+
+    if (!str_is_empty(config->image) && strcmp(config->image, HOST_IMAGE) != 0)
+        return weft_fail(err, WEFT_UNSUPPORTED,
+                         "image %s cannot be used: weft has no images but \"" HOST_IMAGE
+                         "\", this machine's own root file system",
+                         config->image);
+    free(config->image);
+    config->image = strdup(config->rootfs ? config->rootfs : HOST_IMAGE);
+    return config->image ? 0 : weft_oom(err);
+}
+
 /* The UTS name: given, or that of the stack that is shared, or the short id. */
 static int complete_hostname(struct container *c, const struct mode *mode, struct weft_error *err)
 {
@@ -141,6 +159,8 @@ static int complete_container(struct engine *e, struct container *c, const struc
 {
     int r = runtime_check(e->runtime, c->config.runtime, err);
 
+    if (r == 0)
+        r = complete_image(c, err);
     if (r < 0)
         return r;
     id_generate(c->id);
@@ -177,8 +197,7 @@ static int add_all(struct change *ch, struct container **c, const struct mode *m
 
 int engine_container_create(struct engine *e, struct container *owned,
                             const struct engine_join *joins, size_t join_count, struct strbuf *dry,
-                            strv *warnings _unused_, const struct container **ret,
-                            struct weft_error *err)
+                            const struct container **ret, struct weft_error *err)
 {
     _cleanup_container_ struct container *c = owned;
     _cleanup_change_ struct change ch = {0};

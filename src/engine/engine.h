@@ -121,10 +121,10 @@ struct engine_join {
     struct endpoint_want want;
 };
 /* c is consumed. joins beside what config.network_mode says (settings for that network too, if it
- * is named). dry shows create and start. warnings: strv of sentences, may be NULL. */
+ * is named). dry shows create and start. */
 int engine_container_create(struct engine *e, struct container *c, const struct engine_join *joins,
-                            size_t join_count, struct strbuf *dry, strv *warnings,
-                            const struct container **ret, struct weft_error *err);
+                            size_t join_count, struct strbuf *dry, const struct container **ret,
+                            struct weft_error *err);
 
 /* Asynchronous verbs: either they fail at once (-errno, done is not called), or done is called
  * once, later, from the loop. The container may be gone by then: keep ids, not pointers. */

@@ -1085,7 +1085,9 @@ def test_veth(weft, daemon):
     assert weft("veth", "veth0a1b2c3").stdout == \
         "veth0a1b2c3 (index 7) is web's eth0 (index 2) on network net, 172.18.0.2/24\n"
     assert weft("veth", "veth9").stdout.endswith("on network net, 172.18.0.2/24, fd00::2/64\n")
-    assert fails(weft("veth", "eth0", status=1)) == "eth0 is not a link of weft's"
+    assert fails(weft("veth", "eth0", status=1)) == \
+        "eth0 is neither a link of weft's nor has any"
+    assert len(weft("veth", "web").stdout.splitlines()) == 2
     rows = table(weft("veth").stdout)
     assert rows[0] == ["LINK", "INDEX", "NAME", "INTERFACE", "NETWORK", "IPV4", "IPV6"]
     assert rows[1] == ["veth0a1b2c3", "7", "web", "eth0", "net", "172.18.0.2/24"]

@@ -52,7 +52,7 @@ def test_attach_to_several_and_detach_from_one(weft, host, theirs):
 
 def test_attach_by_pid_leaves_with_the_process(weft, host):
     child = host.popen("unshare", "--net", "sleep", "1000")
-    pid = eventually(lambda: host.run("pgrep", "-x", "sleep"))
+    pid = eventually(lambda: host.try_run("pgrep", "-x", "sleep").out.strip())
     eventually(
         lambda: host.run("readlink", f"/proc/{pid}/ns/net") != host.run("readlink", "/proc/1/ns/net")
     )

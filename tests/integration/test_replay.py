@@ -106,7 +106,9 @@ def kernel(host: Host, directory: str) -> dict[str, Any]:
         "namespaces": namespaces(host, directory),
         **policy(host),
     }
-    return json.loads(re.sub(r"veth[0-9a-f]{7}", "veth", json.dumps(seen)))
+    seen = json.loads(re.sub(r"veth[0-9a-f]{7}", "veth", json.dumps(seen)))
+    seen["host"]["links"].sort(key=json.dumps)
+    return seen
 
 
 def run_script(host: Host, script: str) -> None:

@@ -322,11 +322,11 @@ def test_restart(weft):
 
 def test_rm(weft):
     before = whole(weft.daemon)
-    weft.start("a")
-    weft("kill", "a")
-    weft("wait", "a")
-    assert weft("rm", "a") == "a"
-    weft.fails("inspect", "a", says="a")
+    weft.start("site")
+    weft("kill", "site")
+    weft("wait", "site")
+    assert weft("rm", "site") == "site"
+    weft.fails("inspect", "site", says="site")
     assert_unchanged(weft.daemon, before)
 
 

@@ -16,7 +16,7 @@
 
 int handle_container_start(struct request *rq, struct weft_error *err)
 {
-    struct later *later;
+    struct later *later = NULL;
     int r = later_new(rq, &later, err);
 
     if (r < 0)
@@ -48,8 +48,8 @@ static int read_stop(const struct request *rq, struct stop *ret, struct weft_err
 
 int handle_container_stop(struct request *rq, struct weft_error *err)
 {
-    struct later *later;
-    struct stop stop;
+    struct later *later = NULL;
+    struct stop stop = {0};
     int r = read_stop(rq, &stop, err);
 
     if (r == 0)
@@ -90,7 +90,7 @@ int handle_container_restart(struct request *rq, struct weft_error *err)
     const struct container *c = engine_container(e, rq->ref, err);
     _cleanup_free_ struct restart *restart = calloc(1, sizeof *restart);
     bool running = c && c->status == CONTAINER_RUNNING;
-    struct stop stop;
+    struct stop stop = {0};
     int r;
 
     if (!c)
@@ -116,7 +116,7 @@ int handle_container_restart(struct request *rq, struct weft_error *err)
 /* SIGKILL is answered when it has worked, as Docker does. */
 static int kill_surely(struct request *rq, struct weft_error *err)
 {
-    struct later *later;
+    struct later *later = NULL;
     int r = later_new(rq, &later, err);
 
     if (r < 0)
@@ -144,7 +144,7 @@ int handle_container_kill(struct request *rq, struct weft_error *err)
 
 int handle_container_remove(struct request *rq, struct weft_error *err)
 {
-    struct later *later;
+    struct later *later = NULL;
     int r = later_new(rq, &later, err);
 
     if (r < 0)

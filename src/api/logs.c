@@ -96,8 +96,8 @@ static int read_options(const struct request *rq, struct log_options *ret, struc
 int handle_container_logs(struct request *rq, struct weft_error *err)
 {
     const struct container *c = engine_container(rq->api->engine, rq->ref, err);
-    struct log_options options;
-    struct api_stream *log;
+    struct log_options options = {0};
+    struct api_stream *log = NULL;
     int r;
 
     if (!c)

@@ -70,7 +70,7 @@ static const char *operating_system(char buf[static 128])
     (void)str_copy(buf, 128, "Linux");
     if (file_read("/etc/os-release", 65536, &text, NULL, NULL) < 0)
         return buf;
-    value = strncmp(text, key + 1, strlen(key + 1)) == 0 ? text - 1 : strstr(text, key);
+    value = str_starts_with(text, key + 1) ? text - 1 : strstr(text, key);
     if (!value)
         return buf;
     value += strlen(key);

@@ -69,8 +69,8 @@ int handle_attach(struct request *rq, struct weft_error *err)
         r = engine_attach(rq->api->engine, &attach, dry, &sb, err);
     if (r < 0)
         return r;
-    if (dry)
-        return reply_text(rq, dry, err);
+    if (!sb) /* a dry run */
+        return reply_text(rq, &plan, err);
     return reply_json(rq, MHD_HTTP_OK,
                       json_pack("{s:s, s:s, s:s}", "Id", sb->id, "Name", sb->name, "Netns",
                                 sb->netns ? sb->netns : ""),

@@ -51,3 +51,11 @@ void weft_error_prefix(struct weft_error *err, const char *fmt, ...) _printf_(2,
 
 /* The HTTP status that answers a code (200 for WEFT_OK). */
 int weft_code_http_status(enum weft_code code);
+
+#if defined(__clang_analyzer__) && !defined(ERROR_IMPLEMENTATION)
+/* The analyzer sees one file at a time and cannot know that these return nothing but negative
+ * numbers. */
+#define weft_fail(...) ((void)weft_fail(__VA_ARGS__), -1)
+#define weft_fail_errno(...) ((void)weft_fail_errno(__VA_ARGS__), -1)
+#define weft_oom(err) ((void)weft_oom(err), -1)
+#endif

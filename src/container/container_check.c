@@ -41,8 +41,7 @@ int bind_parse(const char *text, struct bind *ret, struct weft_error *err)
     b = (struct bind){strdup(source), strdup(target), str_equal(mode, "ro")};
     if (!b.source || !b.target)
         return weft_oom(err);
-    *ret = b;
-    b = (struct bind){0};
+    *ret = TAKE_GENERIC(b, (struct bind){0});
     return 0;
 }
 

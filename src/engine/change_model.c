@@ -177,7 +177,7 @@ static int record_addresses(struct change *ch, struct endpoint *ep, struct weft_
 
 static int give_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err)
 {
-    struct addr ipv4, ipv6;
+    struct addr ipv4 = {0}, ipv6 = {0};
     int r = allocate(ch, ep, AF_INET, &ep->want.ipv4, &ipv4, err);
 
     if (r == 0)
@@ -286,7 +286,7 @@ int change_add_endpoint(struct change *ch, struct sandbox *sb, struct network *n
 
     if (r == 0)
         r = endpoint_new(ch->engine, sb, net, want, &ep, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     step.ep = ep;
     r = engine_add_endpoint(ch->engine, ep, err);

@@ -88,7 +88,7 @@ static int choose_subnet(struct engine *e, struct network *net, int family, stru
 
     if (r == 0)
         r = taken_by_networks(e, net, route_count, &taken, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     for (size_t i = 0; i < route_count; i++)
         taken_add(&taken, &routes[i], "a route of the host");

@@ -185,7 +185,7 @@ static int add_all(struct change *ch, struct container **c, const struct mode *m
     struct sandbox *sb = NULL;
     int r = change_add_container(ch, TAKE_PTR(*c), err);
 
-    if (r < 0 || mode->other)
+    if (r < 0 || !mode->net)
         return r;
     r = add_own_sandbox(ch, made, mode, &sb, err);
     if (r == 0)
@@ -195,11 +195,11 @@ static int add_all(struct change *ch, struct container **c, const struct mode *m
     return r;
 }
 
-int engine_container_create(struct engine *e, struct container *owned,
-                            const struct engine_join *joins, size_t join_count, struct strbuf *dry,
-                            const struct container **ret, struct weft_error *err)
+int engine_container_create(struct engine *e, struct container *c, const struct engine_join *joins,
+                            size_t join_count, struct strbuf *dry, const struct container **ret,
+                            struct weft_error *err)
 {
-    _cleanup_container_ struct container *c = owned;
+    _cleanup_container_ struct container *owned = c;
     _cleanup_change_ struct change ch = {0};
     const struct container *made = c;
     struct mode mode = {0};
@@ -212,7 +212,7 @@ int engine_container_create(struct engine *e, struct container *owned,
     if (r == 0)
         r = change_begin(e, &ch, err);
     if (r == 0)
-        r = add_all(&ch, &c, &mode, joins, join_count, dry != NULL, err);
+        r = add_all(&ch, &owned, &mode, joins, join_count, dry != NULL, err);
     if (r == 0)
         r = change_commit(&ch, dry, err);
     if (r < 0 || dry)

@@ -57,10 +57,10 @@ int complete_network(struct engine *e, struct network *net, struct weft_error *e
     return r < 0 ? r : check_link(e, net, err);
 }
 
-int engine_network_create(struct engine *e, struct network *owned, struct strbuf *dry,
+int engine_network_create(struct engine *e, struct network *net, struct strbuf *dry,
                           const struct network **ret, struct weft_error *err)
 {
-    _cleanup_network_ struct network *net = owned;
+    _cleanup_network_ struct network *owned = net;
     _cleanup_change_ struct change ch = {0};
     const struct network *made = net;
     int r;
@@ -70,7 +70,7 @@ int engine_network_create(struct engine *e, struct network *owned, struct strbuf
     if (r == 0)
         r = change_begin(e, &ch, err);
     if (r == 0)
-        r = change_add_network(&ch, TAKE_PTR(net), err);
+        r = change_add_network(&ch, TAKE_PTR(owned), err);
     if (r == 0)
         r = change_commit(&ch, dry, err);
     if (r < 0 || dry)

@@ -44,7 +44,7 @@ static int locate(struct engine *e, const struct engine_attach *request, char **
                   struct netns_identity *ret, struct weft_error *err)
 {
     _cleanup_free_ char *path = NULL;
-    struct netns_identity host;
+    struct netns_identity host = {0};
     int r;
 
     if ((request->netns != NULL) == (request->pid > 0))
@@ -99,7 +99,7 @@ static int find_or_add(struct change *ch, const struct engine_attach *request, s
                        struct weft_error *err)
 {
     _cleanup_free_ char *path = NULL;
-    struct netns_identity identity;
+    struct netns_identity identity = {0};
     struct sandbox *sb;
     int r = locate(ch->engine, request, &path, &identity, err);
 

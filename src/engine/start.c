@@ -188,7 +188,7 @@ static int render_world(struct engine *e, struct world *w)
     int r = firewall_render_base(&w->desired);
 
     w->spaces = calloc(e->sandbox_count + 1, sizeof *w->spaces);
-    w->list = calloc(e->sandbox_count + 1, sizeof *w->list);
+    w->list = calloc(e->sandbox_count + 1, sizeof(struct kstate_ns *));
     if (!w->spaces || !w->list)
         return -ENOMEM;
     for (size_t i = 0; r == 0 && i < e->network_count; i++)
@@ -247,7 +247,8 @@ static void remove_orphans(struct engine *e)
 
 int engine_start(struct engine *e, struct weft_error *err)
 {
-    _cleanup_free_ struct container_slot **ended = calloc(e->container_count + 1, sizeof *ended);
+    _cleanup_free_ struct container_slot **ended =
+        calloc(e->container_count + 1, sizeof(struct container_slot *));
     size_t count = 0;
     int r;
 

@@ -254,21 +254,34 @@ static void removal_refused(void *ctx, size_t link, int errnum, const char *why)
             refuse(run, i, errnum, why);
 }
 
+static struct removal_target removal_target(struct run *run, const struct fact_link *link)
+{
+    struct removal_target target = {.name = link->name, .peer_name = link->peer_name};
+    struct netlink *nl;
+
+    /* A namespace that cannot be entered is gone, and all its links with it. */
+    if (link->kind == LINK_VETH && *link->peer_name &&
+        ns_pool_rtnl(&run->pool, link->peer_ns, &nl, NULL) >= 0)
+        target.peer_nl = nl;
+    return target;
+}
+
 static void run_removal(struct run *run)
 {
-    const char *names[RTNL_GROUP_MAX];
+    struct removal_target targets[RTNL_GROUP_MAX];
     struct weft_error err;
     size_t count = 0;
     int r;
 
+    ns_pool_make_room(&run->pool, run->count);
     for (size_t i = 0; i < run->count; i++) {
         run->slots[i].messages = run->slots[i].state == PENDING;
         if (run->slots[i].messages)
-            names[count++] = run->group[i].fact.link.name;
+            targets[count++] = removal_target(run, &run->group[i].fact.link);
     }
     if (count == 0)
         return;
-    r = removal_run(&run->k->removals, names, count, removal_refused, run, &err);
+    r = removal_run(&run->k->removals, targets, count, removal_refused, run, &err);
     if (r < 0)
         refuse_pending(run, -r, err.text);
 }

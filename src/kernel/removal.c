@@ -19,7 +19,7 @@
  * bottleneck anyway. */
 #define UNDER_WAY_MAX 128
 #define STACK_SIZE 262144
-#define PAUSE_MIN_NS 50000
+#define PAUSE_MIN_NS 40000
 #define PAUSE_MAX_NS 800000
 
 struct removal {
@@ -169,36 +169,43 @@ static int watch_open(struct watch *w, size_t count, struct weft_error *err)
     return w->ended_fd < 0 ? weft_fail_errno(err, errno, "cannot make an eventfd") : 0;
 }
 
+static bool is_out_of_sight(const struct removal *r, const struct removal_target *target)
+{
+    return netlink_link_index(&r->nl, r->name) < 0 &&
+           (!target->peer_nl || netlink_link_index(target->peer_nl, target->peer_name) < 0);
+}
+
 /* A refused link is there when its call has ended; any other is gone some time before that. */
-static bool is_settled(struct removal *r)
+static bool is_settled(struct removal *r, const struct removal_target *target)
 {
     if (!r->gone && !atomic_load(&r->ended))
-        r->gone = netlink_link_index(&r->nl, r->name) < 0;
+        r->gone = is_out_of_sight(r, target);
     return r->gone || atomic_load(&r->ended);
 }
 
 /* A look costs a microsecond, takes no lock, and the first is seldom in vain. */
-static void wait_until_settled(const struct watch *w, struct removal *r)
+static void wait_until_settled(const struct watch *w, struct removal *r,
+                               const struct removal_target *target)
 {
     struct timespec pause = {.tv_nsec = PAUSE_MIN_NS};
     struct pollfd fd = {.fd = w->ended_fd, .events = POLLIN};
 
-    while (!is_settled(r)) {
+    while (!is_settled(r, target)) {
         (void)ppoll(&fd, 1, &pause, NULL);
         if (pause.tv_nsec < PAUSE_MAX_NS)
-            pause.tv_nsec *= 2;
+            pause.tv_nsec += pause.tv_nsec / 8;
         if (fd.revents) /* some other call's end: stays readable, so do not spin on it */
             fd.fd = -1;
     }
 }
 
-static void begin_all(struct watch *w, const char *const *names, size_t count,
+static void begin_all(struct watch *w, const struct removal_target *targets, size_t count,
                       struct removals *removals, removal_refused_fn *refused, void *ctx)
 {
     for (size_t i = 0; i < count; i++) {
         struct weft_error err;
         struct removal *r = NULL;
-        int result = begin(names[i], w->ended_fd, &r, &err);
+        int result = begin(targets[i].name, w->ended_fd, &r, &err);
 
         if (result < 0) {
             refused(ctx, i, -result, err.text);
@@ -212,7 +219,7 @@ static void begin_all(struct watch *w, const char *const *names, size_t count,
     }
 }
 
-int removal_run(struct removals *removals, const char *const *names, size_t count,
+int removal_run(struct removals *removals, const struct removal_target *targets, size_t count,
                 removal_refused_fn *refused, void *ctx, struct weft_error *err)
 {
     _cleanup_watch_ struct watch w = {.ended_fd = -1};
@@ -221,11 +228,11 @@ int removal_run(struct removals *removals, const char *const *names, size_t coun
     if (result < 0)
         return result;
     tidy(removals, count);
-    begin_all(&w, names, count, removals, refused, ctx);
+    begin_all(&w, targets, count, removals, refused, ctx);
     for (size_t i = 0; i < w.count; i++) {
         struct removal *r = w.list[i];
 
-        wait_until_settled(&w, r);
+        wait_until_settled(&w, r, &targets[r->number]);
         if (!r->gone && r->errnum)
             refused(ctx, r->number, r->errnum, r->why);
     }

@@ -64,13 +64,13 @@ static int set_active(struct engine *e, struct sandbox *sb, bool active, struct 
 
     if (sb->active == active)
         return 0;
-    if (!active)
-        netns_unlink_all(sb);
     r = change_begin(e, &ch, err);
     if (r == 0)
         r = change_activate(&ch, sb, active, err);
     if (r == 0)
         r = change_commit(&ch, NULL, err);
+    if (r == 0 && !active)
+        netns_unlink_all(sb->netns);
     for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++)
         send_membership(e, active ? "connect" : "disconnect", sb->endpoints[i]->network, sb);
     return r;

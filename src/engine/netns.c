@@ -77,9 +77,9 @@ int engine_netns_unlink(struct engine *e, const char *name, struct weft_error *e
     return 0;
 }
 
-void netns_unlink_all(const struct sandbox *sb)
+void netns_unlink_all(const char *netns)
 {
-    DIR *dir = sb->netns ? opendir(NETNS_RUN_DIR) : NULL;
+    DIR *dir = netns ? opendir(NETNS_RUN_DIR) : NULL;
     struct dirent *entry;
 
     if (!dir)
@@ -88,7 +88,7 @@ void netns_unlink_all(const struct sandbox *sb)
         _cleanup_free_ char *path = link_path(entry->d_name);
         char target[4096];
 
-        if (path && link_target(path, target, sizeof target) && strcmp(target, sb->netns) == 0)
+        if (path && link_target(path, target, sizeof target) && strcmp(target, netns) == 0)
             (void)unlink(path);
     }
     closedir(dir);

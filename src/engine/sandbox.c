@@ -172,8 +172,10 @@ int engine_detach(struct engine *e, const char *who, const char *network, struct
                   struct weft_error *err)
 {
     _cleanup_change_ struct change ch = {0};
+    _cleanup_free_ char *netns = NULL;
     struct sandbox *sb = engine_sandbox(e, who, err);
     struct network *net = NULL;
+    bool last;
     int r;
 
     if (!sb)
@@ -187,10 +189,15 @@ int engine_detach(struct engine *e, const char *who, const char *network, struct
         if (!net)
             return -err->errnum;
     }
-    if (!dry && (!net || sb->endpoint_count == 1))
-        netns_unlink_all(sb);
-    r = change_begin(e, &ch, err);
+    /* The sandbox does not outlive its last network. */
+    netns = strdup(sb->netns);
+    last = !net || sb->endpoint_count == 1;
+    r = netns ? change_begin(e, &ch, err) : weft_oom(err);
     if (r == 0)
         r = detach(&ch, sb, net, err);
-    return r < 0 ? r : change_commit(&ch, dry, err);
+    if (r == 0)
+        r = change_commit(&ch, dry, err);
+    if (r == 0 && last && !dry)
+        netns_unlink_all(netns);
+    return r;
 }

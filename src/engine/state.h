@@ -144,8 +144,9 @@ struct container *sandbox_container(const struct engine *e, const struct sandbox
 
 /* ---- netns.c ---- */
 
-/* Removes what `netns link` made for the sandbox. */
-void netns_unlink_all(const struct sandbox *sb);
+/* Removes what `netns link` made to lead to this namespace file (NULL: none). For when it has gone.
+ */
+void netns_unlink_all(const char *netns);
 
 /* ---- wait.c, event.c, exec.c ---- */
 

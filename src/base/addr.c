@@ -34,9 +34,31 @@ int addr_parse(const char *text, struct addr *ret, struct weft_error *err)
     return 0;
 }
 
+/* Returns behind what it wrote. */
+static char *format_byte(uint8_t byte, char *to)
+{
+    if (byte >= 100)
+        *to++ = (char)('0' + byte / 100);
+    if (byte >= 10)
+        *to++ = (char)('0' + byte / 10 % 10);
+    *to++ = (char)('0' + byte % 10);
+    return to;
+}
+
+/* inet_ntop() would call sprintf(). */
+static void format_ipv4(const uint8_t bytes[static 4], char *to)
+{
+    for (size_t i = 0; i < 4; i++) {
+        to = format_byte(bytes[i], to);
+        *to++ = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *addr_format(const struct addr *a, char buf[static ADDR_TEXT_MAX])
 {
-    if (!addr_is_set(a) || !inet_ntop(a->family, a->bytes, buf, ADDR_TEXT_MAX))
+    if (a->family == AF_INET)
+        format_ipv4(a->bytes, buf);
+    else if (!addr_is_set(a) || !inet_ntop(a->family, a->bytes, buf, ADDR_TEXT_MAX))
         buf[0] = '\0';
     return buf;
 }
@@ -186,9 +208,12 @@ struct addr prefix_last(const struct prefix *p)
 
 bool prefix_contains(const struct prefix *p, const struct addr *a)
 {
-    struct addr first = prefix_first(p), last = prefix_last(p);
-
-    return addr_is_set(a) && addr_compare(&first, a) <= 0 && addr_compare(a, &last) <= 0;
+    if (!addr_is_set(a) || a->family != p->addr.family)
+        return false;
+    for (size_t i = 0; 8 * i < p->len; i++)
+        if ((a->bytes[i] ^ p->addr.bytes[i]) & mask_byte(p->len, i))
+            return false;
+    return true;
 }
 
 bool prefix_covers(const struct prefix *outer, const struct prefix *inner)

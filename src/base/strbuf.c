@@ -47,24 +47,29 @@ void strbuf_puts(struct strbuf *b, const char *text)
     strbuf_add(b, text, strlen(text));
 }
 
+/* Into the room that there is; when it does not suffice, once more into enough. */
 void strbuf_printf(struct strbuf *b, const char *fmt, ...)
 {
-    va_list args;
-    int len;
+    size_t room, needed = 0;
 
-    va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
-    if (len < 0) {
-        b->failed = true;
-        return;
-    }
-    if (!reserve(b, (size_t)len))
-        return;
-    va_start(args, fmt);
-    vsnprintf(b->data + b->len, (size_t)len + 1, fmt, args);
-    va_end(args);
-    b->len += (size_t)len;
+    do {
+        va_list args;
+        int len;
+
+        if (!reserve(b, needed))
+            return;
+        room = b->capacity - b->len;
+        va_start(args, fmt);
+        len = vsnprintf(b->data + b->len, room, fmt, args);
+        va_end(args);
+        if (len < 0) {
+            b->data[b->len] = '\0';
+            b->failed = true;
+            return;
+        }
+        needed = (size_t)len;
+    } while (needed >= room);
+    b->len += needed;
 }
 
 void strbuf_add_shell_word(struct strbuf *b, const char *text)

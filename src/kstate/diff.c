@@ -30,8 +30,19 @@ enum fate { FATE_UNKNOWN, FATE_STAYS, FATE_REMOVED, FATE_FALLS };
 struct diff {
     const struct fact_set *seen;
     const struct fact_set *desired;
-    enum fate *fates; /* of the seen facts */
+    /* Beside each seen fact its fate and the desired one with the same key, if any; beside each
+     * desired one the seen one. */
+    enum fate *fates;
+    const struct fact **wanted, **found;
+    bool base_is_fresh;
 };
+
+static void diff_clear(struct diff *d)
+{
+    free(d->fates);
+    free(d->wanted);
+    free(d->found);
+}
 
 static enum fate fate_of(const struct diff *d, const struct fact *seen);
 
@@ -66,14 +77,16 @@ static bool link_is_fresh(const struct diff *d, const struct kstate_ns *ns, cons
     return is_fresh(d, &key);
 }
 
-/* A changed ruleset is loaded anew, without its elements. */
+/* A ruleset of another version is loaded anew, without its elements. One that was tampered with is
+ * put right in place. */
 static bool base_is_fresh(const struct diff *d)
 {
     struct fact key = {.kind = FACT_NFT_BASE};
     const struct fact *seen = fact_set_find(d->seen, &key);
     const struct fact *desired = fact_set_find(d->desired, &key);
 
-    return is_fresh(d, &key) || (seen && desired && !fact_satisfies(seen, desired));
+    return is_fresh(d, &key) ||
+           (seen && desired && !str_equal(seen->base.version, desired->base.version));
 }
 
 /* A link's own sysctls lie in net/FAMILY/conf/LINK/ and net/FAMILY/neigh/LINK/. */
@@ -132,9 +145,10 @@ static bool falls(const struct diff *d, const struct fact *seen)
     case FACT_ROUTE:
         return link_is_fresh(d, seen->ns, seen->route.link);
     case FACT_NFT_ELEM:
-        return base_is_fresh(d);
+        return d->base_is_fresh;
     case FACT_NETNS:
     case FACT_NFT_BASE:
+    case FACT_NFT_ACCEPT:
     case FACT_KIND_COUNT:
         break;
     }
@@ -159,7 +173,7 @@ static bool must_be_made_anew(const struct diff *d, const struct fact *seen,
 
 static enum fate work_out_fate(const struct diff *d, const struct fact *seen)
 {
-    const struct fact *desired = fact_set_find(d->desired, seen);
+    const struct fact *desired = d->wanted[seen - d->seen->facts];
 
     if (falls(d, seen))
         return FATE_FALLS;
@@ -204,7 +218,7 @@ static int plan_removals(const struct diff *d, struct plan *plan)
 {
     int r = 0;
 
-    for (size_t i = 0; i < d->seen->count && r == 0; i++) {
+    for (size_t i = d->seen->count; i-- > 0 && r == 0;) {
         const struct fact *seen = &d->seen->facts[i];
 
         if (fate_of(d, seen) == FATE_REMOVED)
@@ -220,6 +234,8 @@ static void keep_open_attributes(struct fact_link *link, const struct fact_link 
     link->no_autoconf |= seen->no_autoconf;
     if (!*link->master)
         (void)str_copy(link->master, sizeof link->master, seen->master);
+    if (str_equal(link->master, seen->master))
+        link->isolated |= seen->isolated;
     if (!mac_is_set(&link->mac))
         link->mac = seen->mac;
     if (!link->mtu)
@@ -236,8 +252,8 @@ static bool moves_early(const struct diff *d, const struct fact *seen, const str
 
 static int plan_desired(const struct diff *d, const struct fact *desired, struct plan *plan)
 {
-    const struct fact *seen = fact_set_find(d->seen, desired);
-    struct fact from, to = *desired;
+    const struct fact *seen = d->found[desired - d->desired->facts];
+    struct fact from, to;
 
     if (seen && fate_of(d, seen) == FATE_FALLS && moves_early(d, seen, desired)) {
         int r = plan_add(plan, OP_CHANGE, desired, seen);
@@ -250,13 +266,25 @@ static int plan_desired(const struct diff *d, const struct fact *desired, struct
         return plan_add(plan, OP_ADD, desired, NULL);
     from = *seen;
     /* A port outlives its bridge, but then it is nobody's port. */
-    if (from.kind == FACT_LINK && link_is_fresh(d, from.ns, from.link.master))
+    if (from.kind == FACT_LINK && link_is_fresh(d, from.ns, from.link.master)) {
         from.link.master[0] = '\0';
+        from.link.isolated = false;
+    }
     if (fact_satisfies(&from, desired))
         return 0;
+    to = *desired;
     if (to.kind == FACT_LINK)
         keep_open_attributes(&to.link, &from.link);
     return plan_add(plan, OP_CHANGE, &to, &from);
+}
+
+/* Kinds in the order in which they come true; but the guard of a port stands before the port comes,
+ * and until it has gone. */
+static int rank(const struct fact *fact)
+{
+    if (fact->kind == FACT_NFT_ELEM && fact->elem.table == NFT_TABLE_BRIDGE)
+        return 2 * FACT_LINK - 1;
+    return 2 * (int)fact->kind;
 }
 
 /* Within one stage: by namespace, then as facts come true; a bridge before its ports. */
@@ -264,6 +292,8 @@ static int compare_facts(const struct fact *a, const struct fact *b)
 {
     int c = kstate_ns_compare(a->ns, b->ns);
 
+    if (c == 0)
+        c = rank(a) - rank(b);
     if (c == 0 && a->kind == FACT_LINK && b->kind == FACT_LINK)
         c = (int)a->link.kind - (int)b->link.kind;
     return c ? c : fact_compare_key(a, b);
@@ -293,26 +323,57 @@ static int compare_ops(const void *left, const void *right)
                                 : compare_facts(&a->fact, &b->fact);
 }
 
+/* Large plans are about one set mostly: then they are in order already. */
+static void sort_ops(struct plan *plan)
+{
+    size_t i = 1;
+
+    while (i < plan->count && compare_ops(&plan->ops[i - 1], &plan->ops[i]) <= 0)
+        i++;
+    if (i < plan->count)
+        qsort(plan->ops, plan->count, sizeof *plan->ops, compare_ops);
+}
+
+/* Finds for each fact the one of the other set: both are sorted. 0 or -ENOMEM. */
+static int pair_up(struct diff *d)
+{
+    const struct fact_set *seen = d->seen, *desired = d->desired;
+
+    d->fates = calloc(seen->count + 1, sizeof *d->fates);
+    d->wanted = calloc(seen->count + 1, sizeof(struct fact *));
+    d->found = calloc(desired->count + 1, sizeof(struct fact *));
+    if (!d->fates || !d->wanted || !d->found)
+        return -ENOMEM;
+    for (size_t s = 0, i = 0; s < seen->count && i < desired->count;) {
+        int c = fact_compare_key(&seen->facts[s], &desired->facts[i]);
+
+        if (c == 0) {
+            d->wanted[s] = &desired->facts[i];
+            d->found[i] = &seen->facts[s];
+        }
+        s += c <= 0;
+        i += c >= 0;
+    }
+    return 0;
+}
+
 int plan_diff(struct fact_set *seen, struct fact_set *desired, struct plan *ret)
 {
     _cleanup_plan_ struct plan plan = {0};
-    _cleanup_free_ enum fate *fates = NULL;
-    struct diff d = {.seen = seen, .desired = desired};
+    _cleanup_(diff_clear) struct diff d = {.seen = seen, .desired = desired};
     int r;
 
     fact_set_sort(seen);
     fact_set_sort(desired);
-    d.fates = fates = calloc(seen->count + 1, sizeof *fates);
-    if (!fates)
+    if (pair_up(&d) < 0)
         return -ENOMEM;
-
+    d.base_is_fresh = base_is_fresh(&d);
     r = plan_removals(&d, &plan);
     for (size_t i = 0; i < desired->count && r == 0; i++)
         r = plan_desired(&d, &desired->facts[i], &plan);
     if (r < 0)
         return r;
-    if (plan.count > 0)
-        qsort(plan.ops, plan.count, sizeof *plan.ops, compare_ops);
+    sort_ops(&plan);
     *ret = TAKE_GENERIC(plan, (struct plan){0});
     return 0;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Plans as commands of iproute2 (6.1), nftables (1.0) and procps. Run as root in an empty namespace
- * they leave the same kernel state as applying the plan does.
+ * Plans as commands of iproute2 (6.1), nftables (1.0), iptables (1.8) and procps. Run as root in an
+ * empty namespace they leave the same kernel state as applying the plan does.
  *
  * Each function appends whole lines. Names are quoted as shell words where they must be, and those
  * of links follow a keyword ("dev", "name"), so that a link called "up" is no surprise.
  */
 
 #include <assert.h>
+#include <linux/netfilter.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -23,10 +24,10 @@ static void add_word(struct strbuf *out, const char *text)
     strbuf_add_shell_word(out, text);
 }
 
-/* `ip`, in the fact's namespace. */
-static void start_ip(const struct fact *fact, struct strbuf *out)
+/* A command of iproute2, in the fact's namespace. */
+static void start_command(const char *command, const struct fact *fact, struct strbuf *out)
 {
-    strbuf_puts(out, "ip");
+    strbuf_puts(out, command);
     if (fact->ns) {
         strbuf_puts(out, " -n");
         add_word(out, fact->ns->name);
@@ -60,19 +61,37 @@ static void explain_netns(const struct op *op, struct strbuf *out)
     strbuf_puts(out, "\n");
 }
 
+/* The administrator's chains go into the new tables as they were in the old. */
+static void explain_base_replacement(const char *text, struct strbuf *out)
+{
+    strbuf_puts(out, "{ cat <<'EOF'; for chain in before after; do "
+                     "nft list chain inet weft $chain 2>/dev/null; done; } | nft -f -\n"
+                     "add table inet weft\ndelete table inet weft\n"
+                     "add table bridge weft\ndelete table bridge weft\n");
+    strbuf_puts(out, text);
+    strbuf_puts(out, "EOF\n");
+}
+
 static void explain_base(const struct op *op, struct strbuf *out)
 {
+    const char *text = op->fact.base.text ? op->fact.base.text : "";
+
     if (op->verb == OP_REMOVE) {
-        strbuf_puts(out, "nft delete table inet weft\n");
+        strbuf_puts(out, "nft delete table inet weft\nnft delete table bridge weft\n");
+        return;
+    }
+    if (op->verb == OP_CHANGE && !str_equal(op->old.base.version, op->fact.base.version)) {
+        explain_base_replacement(text, out);
         return;
     }
     /* Loading it twice would double its rules. */
     if (op->verb == OP_ADD)
         strbuf_puts(out, "nft list table inet weft >/dev/null 2>&1 || ");
     strbuf_puts(out, "nft -f - <<'EOF'\n");
-    if (op->verb == OP_CHANGE)
-        strbuf_puts(out, "delete table inet weft\n");
-    strbuf_puts(out, op->fact.base.text ? op->fact.base.text : "");
+    if (op->verb == OP_ADD)
+        strbuf_puts(out, text);
+    else
+        nft_print_reload(text, out);
     strbuf_puts(out, "EOF\n");
 }
 
@@ -81,6 +100,21 @@ static void explain_base(const struct op *op, struct strbuf *out)
 static bool has_ipv6(const struct fact_link *link)
 {
     return link->mtu == 0 || link->mtu >= 1280;
+}
+
+/* A new port is not isolated. */
+static void explain_isolation(const struct fact *fact, const struct fact_link *from,
+                              struct strbuf *out)
+{
+    const struct fact_link *to = &fact->link;
+    bool isolated = from->isolated && str_equal(from->master, to->master);
+
+    if (!*to->master || to->isolated == isolated)
+        return;
+    start_command("bridge", fact, out);
+    strbuf_puts(out, " link set dev");
+    add_word(out, to->name);
+    strbuf_printf(out, " isolated %s\n", to->isolated ? "on" : "off");
 }
 
 /* What has to be set on a link that is as `from` says. */
@@ -103,13 +137,14 @@ static void explain_link_settings(const struct fact *fact, const struct fact_lin
         strbuf_printf(&settings, " addrgenmode %s", to->no_autoconf ? "none" : "eui64");
     if (to->up != from->up)
         strbuf_puts(&settings, to->up ? " up" : " down");
-    if (settings.len == 0)
-        return;
-    start_ip(fact, out);
-    strbuf_puts(out, " link set dev");
-    add_word(out, to->name);
-    strbuf_puts(out, strbuf_text(&settings));
-    strbuf_puts(out, "\n");
+    if (settings.len > 0) {
+        start_command("ip", fact, out);
+        strbuf_puts(out, " link set dev");
+        add_word(out, to->name);
+        strbuf_puts(out, strbuf_text(&settings));
+        strbuf_puts(out, "\n");
+    }
+    explain_isolation(fact, from, out);
 }
 
 static void add_veth_peer(const struct fact_link *link, struct strbuf *out)
@@ -125,17 +160,18 @@ static void add_veth_peer(const struct fact_link *link, struct strbuf *out)
     strbuf_printf(out, " group %u", FACT_LINK_GROUP);
 }
 
-/* A bridge or a veth pair. Two things cannot be given at birth: the address generation mode, which
- * has to be set before the link is up, and a bridge's MTU, which would then follow its ports'. */
+/* A bridge or a veth pair. Three things cannot be given at birth: the address generation mode,
+ * which has to be set before the link is up, a bridge's MTU, which would then follow its ports',
+ * and a port's isolation. */
 static void explain_link_birth(const struct fact *fact, struct strbuf *out)
 {
     const struct fact_link *link = &fact->link;
     struct fact_link born = *link;
 
-    born.no_autoconf = born.up = false;
+    born.no_autoconf = born.up = born.isolated = false;
     if (link->kind == LINK_BRIDGE)
         born.mtu = 0;
-    start_ip(fact, out);
+    start_command("ip", fact, out);
     strbuf_puts(out, " link add name");
     add_word(out, link->name);
     if (mac_is_set(&link->mac))
@@ -161,7 +197,7 @@ static void explain_link_removal(const struct fact *fact, struct strbuf *out)
 {
     bool loopback = fact->link.kind == LINK_LOOPBACK;
 
-    start_ip(fact, out);
+    start_command("ip", fact, out);
     strbuf_puts(out, loopback ? " link set dev" : " link del dev");
     add_word(out, fact->link.name);
     strbuf_puts(out, loopback ? " down\n" : "\n");
@@ -216,7 +252,7 @@ static void explain_addr(const struct op *op, struct strbuf *out)
     const struct fact_addr *addr = &op->fact.addr;
     bool removing = op->verb == OP_REMOVE;
 
-    start_ip(&op->fact, out);
+    start_command("ip", &op->fact, out);
     strbuf_printf(out, " addr %s %s dev", removing ? "del" : "add", prefix_text(&addr->prefix));
     add_word(out, addr->link);
     /* weft hands out every address once: no need to wait for duplicate address detection. */
@@ -231,7 +267,7 @@ static void explain_route(const struct op *op, struct strbuf *out)
         [OP_ADD] = "add", [OP_CHANGE] = "replace", [OP_REMOVE] = "del"};
     const struct fact_route *route = &op->fact.route;
 
-    start_ip(&op->fact, out);
+    start_command("ip", &op->fact, out);
     strbuf_printf(out, "%s route %s %s", route->destination.addr.family == AF_INET6 ? " -6" : "",
                   verbs[op->verb],
                   route->destination.len ? prefix_text(&route->destination) : "default");
@@ -244,14 +280,22 @@ static void explain_route(const struct op *op, struct strbuf *out)
     strbuf_printf(out, " proto %d\n", FACT_ROUTE_PROTOCOL);
 }
 
+static void add_elem_command(const char *verb, const struct fact_nft_elem *elem, struct strbuf *out)
+{
+    strbuf_printf(out, "%s element %s weft %s", verb, nft_table_family(elem->table), elem->set);
+}
+
 /* A map's element is changed by deleting and adding it in one transaction. */
 static void explain_changed_elem(const struct op *op, struct strbuf *out)
 {
     _cleanup_strbuf_ struct strbuf command = {0};
 
-    strbuf_printf(&command, "delete element inet weft %s { ", op->old.elem.set);
+    add_elem_command("delete", &op->old.elem, &command);
+    strbuf_puts(&command, " { ");
     nft_elem_print(&op->old.elem, &command);
-    strbuf_printf(&command, " }; add element inet weft %s { ", op->fact.elem.set);
+    strbuf_puts(&command, " }; ");
+    add_elem_command("add", &op->fact.elem, &command);
+    strbuf_puts(&command, " { ");
     nft_elem_print(&op->fact.elem, &command);
     strbuf_puts(&command, " }");
     strbuf_puts(out, "nft");
@@ -270,10 +314,58 @@ static void explain_elem(const struct op *op, struct strbuf *out)
     strbuf_puts(&elem, "{ ");
     nft_elem_print(&op->fact.elem, &elem);
     strbuf_puts(&elem, " }");
-    strbuf_printf(out, "nft %s element inet weft %s", op->verb == OP_REMOVE ? "delete" : "add",
-                  op->fact.elem.set);
+    strbuf_puts(out, "nft ");
+    add_elem_command(op->verb == OP_REMOVE ? "delete" : "add", &op->fact.elem, out);
     add_word(out, strbuf_text(&elem));
     strbuf_puts(out, "\n");
+}
+
+static void explain_iptables_accept(const struct op *op, struct strbuf *out)
+{
+    const struct fact_nft_accept *accept = &op->fact.accept;
+    const char *verb = accept->chain.ends_in_drop ? "-I" : "-A";
+
+    strbuf_puts(out, accept->chain.family == NFPROTO_IPV6 ? "ip6tables" : "iptables");
+    if (!str_equal(accept->chain.table, "filter"))
+        strbuf_printf(out, " -t %s", accept->chain.table);
+    strbuf_printf(out, " %s %s -m devgroup --%s-group 0x%x -m comment --comment %s -j ACCEPT\n",
+                  op->verb == OP_REMOVE ? "-D" : verb, accept->chain.name,
+                  accept->outgoing ? "dst" : "src", FACT_LINK_GROUP, FACT_NFT_ACCEPT_COMMENT);
+}
+
+static const char *nft_family_text(uint8_t family)
+{
+    if (family == NFPROTO_IPV4)
+        return "ip";
+    return family == NFPROTO_IPV6 ? "ip6" : "inet";
+}
+
+/* nft deletes rules by their handles. */
+static void explain_nft_accept(const struct op *op, struct strbuf *out)
+{
+    const struct fact_nft_accept *accept = &op->fact.accept;
+    const char *group = accept->outgoing ? "oifgroup" : "iifgroup";
+    _cleanup_strbuf_ struct strbuf chain = {0};
+
+    strbuf_printf(&chain, "%s %s %s", nft_family_text(accept->chain.family), accept->chain.table,
+                  accept->chain.name);
+    if (op->verb == OP_REMOVE)
+        strbuf_printf(out,
+                      "nft -a list chain %s | sed -n 's/.*%s .* comment \"%s\" # handle //p' | "
+                      "xargs -rn1 nft delete rule %s handle\n",
+                      strbuf_text(&chain), group, FACT_NFT_ACCEPT_COMMENT, strbuf_text(&chain));
+    else
+        strbuf_printf(out, "nft '%s rule %s %s %u counter accept comment \"%s\"'\n",
+                      accept->chain.ends_in_drop ? "insert" : "add", strbuf_text(&chain), group,
+                      FACT_LINK_GROUP, FACT_NFT_ACCEPT_COMMENT);
+}
+
+static void explain_accept(const struct op *op, struct strbuf *out)
+{
+    if (nft_chain_is_iptables(&op->fact.accept.chain))
+        explain_iptables_accept(op, out);
+    else
+        explain_nft_accept(op, out);
 }
 
 static void explain_op(const struct op *op, struct strbuf *out)
@@ -282,7 +374,7 @@ static void explain_op(const struct op *op, struct strbuf *out)
         [FACT_NETNS] = explain_netns,   [FACT_NFT_BASE] = explain_base,
         [FACT_LINK] = explain_link,     [FACT_SYSCTL] = explain_sysctl,
         [FACT_ADDR] = explain_addr,     [FACT_ROUTE] = explain_route,
-        [FACT_NFT_ELEM] = explain_elem,
+        [FACT_NFT_ELEM] = explain_elem, [FACT_NFT_ACCEPT] = explain_accept,
     };
     static_assert(ARRAY_SIZE(explain) == FACT_KIND_COUNT, "each kind of fact is explained");
 
@@ -300,7 +392,7 @@ void op_describe(const struct op *op, struct strbuf *out)
     _cleanup_strbuf_ struct strbuf lines = {0};
 
     if (op->fact.kind == FACT_NFT_BASE && op->verb != OP_REMOVE) {
-        strbuf_puts(out, "nft -f base.nft  # table inet weft");
+        strbuf_puts(out, "nft -f base.nft  # tables inet weft and bridge weft");
         return;
     }
     explain_op(op, &lines);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kstate/fact.h"
 
+#include <linux/netfilter.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -65,8 +66,11 @@ static int compare_fields(const struct nft_field *a, const struct nft_field *b)
         return strcmp(a->ifname, b->ifname);
     case NFT_FIELD_ADDR:
         return addr_compare(&a->addr, &b->addr);
+    case NFT_FIELD_MAC:
+        return memcmp(a->mac.bytes, b->mac.bytes, sizeof a->mac.bytes);
     case NFT_FIELD_PORT:
     case NFT_FIELD_PROTO:
+    case NFT_FIELD_FAMILY:
         return compare_numbers(a->number, b->number);
     }
     return 0;
@@ -83,9 +87,30 @@ static int compare_tuples(const struct nft_field *a, const struct nft_field *b)
 
 static int compare_elements(const struct fact_nft_elem *a, const struct fact_nft_elem *b)
 {
-    int c = strcmp(a->set, b->set);
+    int c = compare_numbers(a->table, b->table);
 
+    if (c == 0)
+        c = strcmp(a->set, b->set);
     return c ? c : compare_tuples(a->key, b->key);
+}
+
+static int compare_accepts(const struct fact_nft_accept *a, const struct fact_nft_accept *b)
+{
+    int c = compare_numbers(a->chain.family, b->chain.family);
+
+    if (c == 0)
+        c = strcmp(a->chain.table, b->chain.table);
+    if (c == 0)
+        c = strcmp(a->chain.name, b->chain.name);
+    return c ? c : compare_numbers(a->outgoing, b->outgoing);
+}
+
+bool nft_chain_is_iptables(const struct nft_chain *chain)
+{
+    return (chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_IPV6) &&
+           str_equal(chain->name, "FORWARD") &&
+           (str_equal(chain->table, "filter") || str_equal(chain->table, "mangle") ||
+            str_equal(chain->table, "security"));
 }
 
 int fact_compare_key(const struct fact *a, const struct fact *b)
@@ -107,6 +132,8 @@ int fact_compare_key(const struct fact *a, const struct fact *b)
         return compare_routes(&a->route, &b->route);
     case FACT_NFT_ELEM:
         return compare_elements(&a->elem, &b->elem);
+    case FACT_NFT_ACCEPT:
+        return compare_accepts(&a->accept, &b->accept);
     case FACT_NETNS:
     case FACT_NFT_BASE:
     case FACT_KIND_COUNT:
@@ -118,6 +145,7 @@ int fact_compare_key(const struct fact *a, const struct fact *b)
 static bool link_satisfies(const struct fact_link *seen, const struct fact_link *desired)
 {
     return seen->up >= desired->up && seen->no_autoconf >= desired->no_autoconf &&
+           seen->isolated >= desired->isolated &&
            (!*desired->master || str_equal(seen->master, desired->master)) &&
            (!mac_is_set(&desired->mac) || mac_equal(&seen->mac, &desired->mac)) &&
            (!desired->mtu || seen->mtu == desired->mtu);
@@ -127,7 +155,7 @@ bool fact_satisfies(const struct fact *seen, const struct fact *desired)
 {
     switch (desired->kind) {
     case FACT_NFT_BASE:
-        return str_equal(seen->base.version, desired->base.version);
+        return str_equal(seen->base.version, desired->base.version) && !seen->base.tampered;
     case FACT_LINK:
         return link_satisfies(&seen->link, &desired->link);
     case FACT_SYSCTL:
@@ -139,6 +167,7 @@ bool fact_satisfies(const struct fact *seen, const struct fact *desired)
         return compare_tuples(seen->elem.data, desired->elem.data) == 0;
     case FACT_NETNS:
     case FACT_ADDR:
+    case FACT_NFT_ACCEPT:
     case FACT_KIND_COUNT:
         break;
     }

@@ -34,13 +34,14 @@ struct kstate_ns {
 };
 
 enum fact_kind {
-    FACT_NETNS,    /* the namespace is mounted at its path. Key: ns */
-    FACT_NFT_BASE, /* table inet weft holds the base ruleset. Key: none */
-    FACT_LINK,     /* key: ns, name */
-    FACT_SYSCTL,   /* key: ns, path */
-    FACT_ADDR,     /* key: ns, link, address and length */
-    FACT_ROUTE,    /* key: ns, destination, metric */
-    FACT_NFT_ELEM, /* key: set, key fields */
+    FACT_NETNS,      /* the namespace is mounted at its path. Key: ns */
+    FACT_NFT_BASE,   /* table inet weft holds the base ruleset. Key: none */
+    FACT_LINK,       /* key: ns, name */
+    FACT_SYSCTL,     /* key: ns, path */
+    FACT_ADDR,       /* key: ns, link, address and length */
+    FACT_ROUTE,      /* key: ns, destination, metric */
+    FACT_NFT_ELEM,   /* key: table, set, key fields */
+    FACT_NFT_ACCEPT, /* key: chain, direction */
     FACT_KIND_COUNT
 };
 
@@ -64,6 +65,8 @@ struct fact_link {
     bool up;
     bool no_autoconf;      /* no link-local IPv6 address by itself: addrgenmode none */
     char master[IFNAMSIZ]; /* the bridge it is a port of, or "" */
+    bool isolated;         /* as a port, exchanges frames with the bridge alone, not with other
+                              isolated ports (IFLA_BRPORT_ISOLATED) */
     struct mac mac;        /* zero: whatever the kernel chose */
     uint32_t mtu;          /* bytes; 0: whatever it is */
     /* LINK_VETH and LINK_VETH_PEER: the other end. Observed facts name it where they know it;
@@ -90,26 +93,32 @@ struct fact_sysctl {
     char value[24];
 };
 
-/* One field of an nftables key or datum. */
-enum nft_field_type {
+/* One field of an nftables key or datum. Elements come by the thousand: the type is a byte. */
+enum __attribute__((packed)) nft_field_type {
     NFT_FIELD_NONE,
     NFT_FIELD_IFNAME,
     NFT_FIELD_ADDR,
     NFT_FIELD_PORT,
-    NFT_FIELD_PROTO
+    NFT_FIELD_PROTO,
+    NFT_FIELD_FAMILY, /* AF_INET, AF_INET6: the numbers of NFPROTO_… too */
+    NFT_FIELD_MAC
 };
 struct nft_field {
     enum nft_field_type type;
     union {
         char ifname[IFNAMSIZ];
         struct addr addr;
-        uint16_t number; /* port (host order) or protocol */
+        struct mac mac;
+        uint16_t number; /* port (host order), protocol or family */
     };
 };
 #define FACT_NFT_FIELDS 4
 
-/* An element of a set or map of table inet weft. */
+enum nft_table { NFT_TABLE_INET, NFT_TABLE_BRIDGE };
+
+/* An element of a set or map of weft's tables. */
 struct fact_nft_elem {
+    enum nft_table table;
     char set[24];
     struct nft_field key[FACT_NFT_FIELDS];
     struct nft_field data[FACT_NFT_FIELDS]; /* all NFT_FIELD_NONE: a set */
@@ -118,9 +127,32 @@ struct fact_nft_elem {
 /* The base ruleset: constant text. Its version is kept in the kernel as the table's comment
  * ("weft VERSION"), so that a changed ruleset is noticed and replaced. */
 struct fact_nft_base {
-    const char *text; /* static: all of `table inet weft { … }` as nft reads it; observed: NULL */
+    const char *text; /* static: all of weft's tables as nft reads them; observed: NULL */
     char version[24]; /* a digest of the text */
+    /* Observed: of this version, but the rules are not those that were loaded. They are put right
+     * in place; the elements stay. Desired: false. */
+    bool tampered;
 };
+
+/* A base chain of somebody else. */
+struct nft_chain {
+    uint8_t family; /* NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 */
+    char table[64];
+    char name[64];
+    bool ends_in_drop; /* not by its policy, but by its last rule */
+};
+
+/* Somebody else's forward chain lets pass what comes from (or goes to) links of weft's group: a
+ * rule in that chain with the comment "weft". It stands first where the chain ends in a rule that
+ * drops, last where its policy does. In iptables' own tables it is written as iptables itself
+ * would. */
+struct fact_nft_accept {
+    struct nft_chain chain;
+    bool outgoing; /* to weft's links, else from them */
+};
+#define FACT_NFT_ACCEPT_COMMENT "weft"
+/* Is it a chain of iptables-nft? It refuses tables that hold rules which it cannot write itself. */
+bool nft_chain_is_iptables(const struct nft_chain *chain);
 
 struct fact {
     enum fact_kind kind;
@@ -133,6 +165,7 @@ struct fact {
         struct fact_sysctl sysctl;
         struct fact_nft_elem elem;
         struct fact_nft_base base;
+        struct fact_nft_accept accept;
     };
 };
 

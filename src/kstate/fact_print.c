@@ -34,6 +34,8 @@ static void print_link(const struct fact_link *link, struct strbuf *out)
         strbuf_printf(out, " mtu %u", link->mtu);
     if (link->no_autoconf)
         strbuf_puts(out, " no-autoconf");
+    if (link->isolated)
+        strbuf_puts(out, " isolated");
     if (link->up)
         strbuf_puts(out, " up");
 }
@@ -80,6 +82,10 @@ void fact_print(const struct fact *fact, struct strbuf *out)
     case FACT_NFT_ELEM:
         strbuf_printf(out, "element %s ", fact->elem.set);
         nft_elem_print(&fact->elem, out);
+        break;
+    case FACT_NFT_ACCEPT:
+        strbuf_printf(out, "accept %s weft in %s %s", fact->accept.outgoing ? "to" : "from",
+                      fact->accept.chain.table, fact->accept.chain.name);
         break;
     case FACT_KIND_COUNT:
         break;

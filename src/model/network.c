@@ -77,3 +77,26 @@ bool network_option_bool(const struct network *net, const char *key, bool fallba
         return fallback;
     return value;
 }
+
+enum gateway_mode network_gateway_mode(const struct network *net, int family)
+{
+    static const char *const names[] = {
+        [GATEWAY_NAT] = "nat",
+        [GATEWAY_NAT_UNPROTECTED] = "nat-unprotected",
+        [GATEWAY_ROUTED] = "routed",
+        [GATEWAY_ISOLATED] = "isolated",
+    };
+    const char *option = network_option(net, family == AF_INET6 ? OPTION_BRIDGE_GATEWAY_MODE_IPV6
+                                                                : OPTION_BRIDGE_GATEWAY_MODE_IPV4);
+    enum gateway_mode mode = GATEWAY_NAT;
+
+    for (size_t i = 0; option && i < ARRAY_SIZE(names); i++)
+        if (str_equal(option, names[i]))
+            mode = (enum gateway_mode)i;
+    return mode;
+}
+
+bool network_publishes(const struct network *net)
+{
+    return *net->link && !net->internal;
+}

@@ -84,6 +84,17 @@ const char *network_option(const struct network *net, const char *key);
 /* A boolean option ("true"/"false"), or fallback when it was not given. */
 bool network_option_bool(const struct network *net, const char *key, bool fallback);
 
+/* How the world and a network's containers see each other, by family (AF_INET, AF_INET6). */
+enum gateway_mode {
+    GATEWAY_NAT, /* containers have the host's address; published ports are translated */
+    GATEWAY_NAT_UNPROTECTED, /* the same, and who has a route reaches every port */
+    GATEWAY_ROUTED,          /* nothing is translated; who has a route reaches published ports */
+    GATEWAY_ISOLATED,        /* internal networks only: not even the host has an address there */
+};
+enum gateway_mode network_gateway_mode(const struct network *net, int family);
+/* Whether ports of its endpoints can be published: it has a link and is not internal. */
+bool network_publishes(const struct network *net);
+
 #define NETWORK_NAME_MAX 255
 #define NETWORK_MTU_MIN 68 /* bytes, RFC 791 */
 #define NETWORK_MTU_MAX 65535
@@ -105,5 +116,7 @@ bool network_option_bool(const struct network *net, const char *key, bool fallba
 #define OPTION_ENABLE_IPV6 "com.docker.network.enable_ipv6"
 #define OPTION_MTU "com.docker.network.driver.mtu"
 #define OPTION_IFACE_PREFIX "com.docker.network.container_iface_prefix"
+/* weft's own: "false" lets endpoints send from any address. Of a network or an endpoint. */
+#define OPTION_SOURCE_GUARD "weft.source_guard"
 #define OPTION_ENDPOINT_IFNAME "com.docker.network.endpoint.ifname"
 #define OPTION_ENDPOINT_SYSCTLS "com.docker.network.endpoint.sysctls"

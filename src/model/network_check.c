@@ -181,7 +181,7 @@ static int check_combinations(const struct network *net, struct weft_error *err)
 
         if (str_equal(mode, "isolated") && !net->internal)
             return weft_fail(err, WEFT_INVALID,
-                             "gateway mode isolated of network %s is for internal networks only",
+                             "gateway mode isolated of network %s needs an internal network",
                              net->name);
     }
     return 0;

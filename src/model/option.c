@@ -7,8 +7,6 @@
 #include "base/addr.h"
 #include "model/network.h"
 
-#define RESERVED "com.docker.network."
-
 static int check_bool(const char *value, struct weft_error *err)
 {
     bool parsed;
@@ -82,14 +80,33 @@ static int check_family(const char *value, int family, struct weft_error *err)
     return 0;
 }
 
+/* What packets may carry as their source (RFC 1122, 3.2.1.3). */
+static int check_source(const char *value, int family, struct weft_error *err)
+{
+    struct addr parsed, unspecified = {.family = (uint8_t)family};
+    int r = check_family(value, family, err);
+
+    if (r < 0)
+        return r;
+    (void)addr_parse(value, &parsed, NULL);
+    if (addr_equal(&parsed, &unspecified) || addr_is_multicast(&parsed))
+        return weft_fail(err, WEFT_INVALID, "%s is not an address that a host has", value);
+    return 0;
+}
+
+static int check_source_ipv4(const char *value, struct weft_error *err)
+{
+    return check_source(value, AF_INET, err);
+}
+
+static int check_source_ipv6(const char *value, struct weft_error *err)
+{
+    return check_source(value, AF_INET6, err);
+}
+
 static int check_ipv4(const char *value, struct weft_error *err)
 {
     return check_family(value, AF_INET, err);
-}
-
-static int check_ipv6(const char *value, struct weft_error *err)
-{
-    return check_family(value, AF_INET6, err);
 }
 
 /* One "net.X.Y.IFNAME.KEY=VALUE": five words before the sign, none of which can leave its folder
@@ -150,10 +167,11 @@ static const struct option {
     {OPTION_ENABLE_IPV6, OPTION_SCOPE_NETWORK, check_bool},
     {OPTION_ENDPOINT_IFNAME, OPTION_SCOPE_NETWORK | OPTION_SCOPE_ENDPOINT, ifname_check},
     {OPTION_ENDPOINT_SYSCTLS, OPTION_SCOPE_NETWORK | OPTION_SCOPE_ENDPOINT, check_sysctls},
-    {OPTION_HOST_IPV4, OPTION_SCOPE_NETWORK, check_ipv4},
-    {OPTION_HOST_IPV6, OPTION_SCOPE_NETWORK, check_ipv6},
+    {OPTION_HOST_IPV4, OPTION_SCOPE_NETWORK, check_source_ipv4},
+    {OPTION_HOST_IPV6, OPTION_SCOPE_NETWORK, check_source_ipv6},
     {OPTION_IFACE_PREFIX, OPTION_SCOPE_NETWORK, check_iface_prefix},
     {OPTION_MTU, OPTION_SCOPE_NETWORK, check_mtu},
+    {OPTION_SOURCE_GUARD, OPTION_SCOPE_NETWORK | OPTION_SCOPE_ENDPOINT, check_bool},
 };
 
 static const struct option *option_find(enum option_scope scope, const char *key)
@@ -164,13 +182,19 @@ static const struct option *option_find(enum option_scope scope, const char *key
     return NULL;
 }
 
+/* Keys of which all are known: an unknown one is a mistake. */
+static bool is_reserved(const char *key)
+{
+    return str_starts_with(key, "com.docker.network.") || str_starts_with(key, "weft.");
+}
+
 int options_check(enum option_scope scope, const char *owner, const struct strmap *options,
                   struct weft_error *err)
 {
     for (size_t i = 0; i < options->count; i++) {
         const struct strmap_entry *entry = &options->entries[i];
 
-        if (!str_starts_with(entry->key, RESERVED))
+        if (!is_reserved(entry->key))
             continue;
         const struct option *option = option_find(scope, entry->key);
         if (!option)

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Driver options: which keys under com.docker.network. there are, where they may be given, and what
- * values they take. Keys outside of com.docker.network. are the user's or a driver's own: any goes.
+ * Driver options: which keys under com.docker.network. and weft. there are, where they may be
+ * given, and what values they take. Keys outside of these are the user's or a driver's own: any
+ * goes.
  */
 
 #include "base/error.h"

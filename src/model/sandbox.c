@@ -11,6 +11,7 @@ void sandbox_free(struct sandbox *sb)
 {
     if (!sb)
         return;
+    publish_list_clear(&sb->publishes);
     free(sb->endpoints);
     free(sb->netns);
     free(sb->origin);

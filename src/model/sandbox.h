@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "model/endpoint.h"
+#include "model/publish.h"
 
 enum sandbox_kind {
     SANDBOX_CONTAINER, /* weft makes and removes the namespace */
@@ -37,6 +38,7 @@ struct sandbox {
     char *netns;       /* RUN_DIR/netns/ID; NULL for SANDBOX_HOST. Not stored: derived */
     struct endpoint **endpoints; /* in the order of joining; borrowed from the engine */
     size_t endpoint_count;
+    struct publish_list publishes; /* its published ports, in the order they were asked for */
 };
 
 /* The stored document: {"Id","Name","Kind","Active","Origin","Pid","PidStart"}. */

@@ -22,6 +22,8 @@ enum store_statement {
     STATEMENT_DELETE_ENDPOINT,
     STATEMENT_PUT_LEASE,
     STATEMENT_DELETE_LEASE,
+    STATEMENT_PUT_PUBLISH,
+    STATEMENT_DELETE_PUBLISH,
     STATEMENT_PUT_SETTING,
     STATEMENT_GET_SETTING,
     STATEMENT_COUNT,
@@ -42,6 +44,9 @@ int store_fail(struct store *s, int rc, const char *doing, struct weft_error *er
  * NULL list when count is 0), ready to step. 0 or -errno. */
 int store_bind(struct store *s, enum store_statement which, const char *const *texts, size_t count,
                sqlite3_stmt **ret, struct weft_error *err);
+
+/* Runs a bound statement to the end and resets it. Returns SQLite's extended result code. */
+int store_finish(sqlite3_stmt *statement);
 
 /* Binds, runs to the end and resets. Returns SQLite's extended result code (SQLITE_OK for done), or
  * -errno when binding failed. */

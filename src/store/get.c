@@ -41,6 +41,8 @@ struct replay {
                         const json_t *doc, struct weft_error *err);
         int (*lease)(void *arg, const char *network_id, const struct addr *addr,
                      const char *endpoint_id, struct weft_error *err);
+        int (*publish)(void *arg, const char *sandbox_id, const struct publish *p,
+                       struct weft_error *err);
     };
     void *arg;
 };
@@ -147,6 +149,73 @@ int store_each_lease(struct store *s,
                           .query = "SELECT network, address, endpoint FROM lease ORDER BY seq",
                           .row = lease_row,
                           .lease = fn,
+                          .arg = arg};
+
+    return run(&what, err);
+}
+
+static int column_addr(sqlite3_stmt *row, int i, struct addr *ret, struct weft_error *err)
+{
+    const char *text = column(row, i);
+
+    return *text ? addr_parse(text, ret, err) : 0;
+}
+
+static uint16_t column_u16(sqlite3_stmt *row, int i)
+{
+    return (uint16_t)sqlite3_column_int(row, i);
+}
+
+static int column_binding(sqlite3_stmt *row, int i, struct publish *p, struct weft_error *err)
+{
+    struct publish_binding binding = {.host_port = column_u16(row, i + 1)};
+    int r = column_addr(row, i, &binding.host, err);
+
+    if (r == 0 && addr_is_set(&binding.host))
+        p->bindings[p->binding_count++] = binding;
+    return r;
+}
+
+static int column_want(sqlite3_stmt *row, struct publish *p, struct weft_error *err)
+{
+    p->number = (uint32_t)sqlite3_column_int64(row, 6);
+    p->want.proto = (uint8_t)sqlite3_column_int(row, 7);
+    p->want.port = column_u16(row, 8);
+    p->want.first = column_u16(row, 9);
+    p->want.last = column_u16(row, 10);
+    if (!publish_proto_text(p->want.proto))
+        return weft_fail(err, WEFT_INTERNAL, "a port is published of unknown protocol %u",
+                         p->want.proto);
+    return column_addr(row, 1, &p->want.host, err);
+}
+
+static int publish_row(const struct replay *replay, sqlite3_stmt *row, struct weft_error *err)
+{
+    struct publish p = {0};
+    int r = column_want(row, &p, err);
+
+    if (r == 0)
+        r = column_binding(row, 2, &p, err);
+    if (r == 0)
+        r = column_binding(row, 4, &p, err);
+    if (r < 0) {
+        weft_error_prefix(err, "state database %s", replay->store->path);
+        return r;
+    }
+    return replay->publish(replay->arg, column(row, 0), &p, err);
+}
+
+int store_each_publish(struct store *s,
+                       int (*fn)(void *arg, const char *sandbox_id, const struct publish *p,
+                                 struct weft_error *err),
+                       void *arg, struct weft_error *err)
+{
+    struct replay what = {.store = s,
+                          .query = "SELECT sandbox, host, ipv4, ipv4_port, ipv6, ipv6_port,"
+                                   " number, proto, port, first, last FROM publish"
+                                   " ORDER BY sandbox, number",
+                          .row = publish_row,
+                          .publish = fn,
                           .arg = arg};
 
     return run(&what, err);

@@ -8,7 +8,9 @@
  * The schema as the steps that lead to it: step n takes a database from version n to n + 1 (PRAGMA
  * user_version). A step that was released never changes; new ones are added behind.
  *
- * seq keeps the order in which rows came. Ids, not seqs, refer to rows: replaying needs no joins.
+ * Published ports come by the thousand, so they are columns and not documents; an address that is
+ * none is ''. seq keeps the order in which rows came. Ids, not seqs, refer to rows: replaying needs
+ * no joins.
  */
 static const char *const steps[] = {
     "CREATE TABLE network (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
@@ -29,6 +31,13 @@ static const char *const steps[] = {
     "    UNIQUE (network, address)) STRICT;"
     "CREATE INDEX lease_endpoint ON lease (endpoint);"
     "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE publish (sandbox TEXT NOT NULL REFERENCES sandbox (id) ON DELETE CASCADE,"
+    "    number INTEGER NOT NULL, proto INTEGER NOT NULL, port INTEGER NOT NULL,"
+    "    host TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    "    ipv4 TEXT NOT NULL, ipv4_port INTEGER NOT NULL,"
+    "    ipv6 TEXT NOT NULL, ipv6_port INTEGER NOT NULL,"
+    "    PRIMARY KEY (sandbox, number)) STRICT, WITHOUT ROWID;",
 };
 
 static int read_version(struct store *s, int *ret, struct weft_error *err)

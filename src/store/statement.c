@@ -23,6 +23,10 @@ static const char *const texts_of[] = {
     [STATEMENT_DELETE_ENDPOINT] = "DELETE FROM endpoint WHERE id = ?1",
     [STATEMENT_PUT_LEASE] = "INSERT INTO lease (network, address, endpoint) VALUES (?1, ?2, ?3)",
     [STATEMENT_DELETE_LEASE] = "DELETE FROM lease WHERE network = ?1 AND address = ?2",
+    [STATEMENT_PUT_PUBLISH] =
+        "INSERT INTO publish (sandbox, host, ipv4, ipv6, number, proto, port, first, last,"
+        " ipv4_port, ipv6_port) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [STATEMENT_DELETE_PUBLISH] = "DELETE FROM publish WHERE sandbox = ?1 AND number = ?2",
     [STATEMENT_PUT_SETTING] = "INSERT INTO setting (key, value) VALUES (?1, ?2)"
                               " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     [STATEMENT_GET_SETTING] = "SELECT value FROM setting WHERE key = ?1",
@@ -63,14 +67,17 @@ int store_bind(struct store *s, enum store_statement which, const char *const *t
     return 0;
 }
 
+int store_finish(sqlite3_stmt *statement)
+{
+    (void)sqlite3_step(statement);
+    return sqlite3_reset(statement); /* the step's result */
+}
+
 int store_run(struct store *s, enum store_statement which, const char *const *texts, size_t count,
               struct weft_error *err)
 {
     sqlite3_stmt *statement = NULL;
     int r = store_bind(s, which, texts, count, &statement, err);
 
-    if (r < 0)
-        return r;
-    (void)sqlite3_step(statement);
-    return sqlite3_reset(statement); /* the step's result */
+    return r < 0 ? r : store_finish(statement);
 }

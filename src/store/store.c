@@ -73,6 +73,9 @@ static int open_database(struct store *s, struct weft_error *err)
 
     if (r < 0)
         return r;
+    /* One thread uses it, and nobody asks it for statistics. No-ops but for the first store. */
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_extended_result_codes(s->db, 1);

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What survives a restart: networks, sandboxes, endpoints, leases and containers, in SQLite (WAL,
- * STRICT tables). The store keeps the model, never kernel facts. Objects are JSON documents in the
- * model's own form beside the columns that constraints need.
+ * What survives a restart: networks, sandboxes, endpoints, leases, published ports and containers,
+ * in SQLite (WAL, STRICT tables). The store keeps the model, never kernel facts. Objects are JSON
+ * documents in the model's own form beside the columns that constraints need; published ports, of
+ * which there are many, are columns.
  *
  * Durability: WAL with synchronous=NORMAL. A commit survives any death of weftd; a power cut may
  * lose the last commits but never tears one, and it takes the kernel's state along anyway.
@@ -16,6 +17,7 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "model/publish.h"
 
 struct store;
 
@@ -52,6 +54,17 @@ int store_put_lease(struct store *s, const char *network_id, const struct addr *
                     const char *endpoint_id, struct weft_error *err);
 int store_delete_lease(struct store *s, const char *network_id, const struct addr *addr,
                        struct weft_error *err);
+
+/* Published ports of a sandbox, a row each, named by their number, which is unique in the sandbox;
+ * they go with it. put: insert or replace. each: sandbox by sandbox, by number. */
+int store_put_publish(struct store *s, const char *sandbox_id, const struct publish *p,
+                      struct weft_error *err);
+int store_delete_publish(struct store *s, const char *sandbox_id, uint32_t number,
+                         struct weft_error *err);
+int store_each_publish(struct store *s,
+                       int (*fn)(void *arg, const char *sandbox_id, const struct publish *p,
+                                 struct weft_error *err),
+                       void *arg, struct weft_error *err);
 
 /* Small facts about this host: key → text ("ula_global_id"), and allocation cursors
  * ("cursor/NETWORK/4"). */

@@ -6,11 +6,11 @@
  * The plan is cut into groups: as many neighbouring operations as one netlink batch can carry. A
  * group of routing operations belongs to one namespace and is cut before an operation that needs
  * the index of a link which the group itself makes. A group of elements is one nftables
- * transaction. Other operations stand alone.
+ * transaction, and so is one of accept rules in others' chains. Other operations stand alone.
  *
  * Routing netlink is not transactional: past a refused request the kernel goes on with the next. So
- * a group always ends with knowing of each operation whether it was done, and for those that were
- * the inverse is remembered. When something failed, the inverses run, last first, through the same
+ * a group always ends with knowing of each operation whether it was done, and those that were are
+ * remembered. When something failed, their inverses run, last first, through the same
  * code.
  *
  * To remove what is not there is no failure: a link that somebody deleted is as gone as it should
@@ -33,11 +33,11 @@
 #include "kernel/sysctl.h"
 
 #define RTNL_GROUP_MAX 64
-#define NFT_GROUP_MAX 1024
+#define NFT_GROUP_MAX 4096
 _Static_assert(RTNL_GROUP_MAX < NS_POOL_MAX,
                "each operation of a group may need one namespace more");
 
-enum carrier { CARRIER_NONE, CARRIER_RTNL, CARRIER_NFT, CARRIER_REMOVAL };
+enum carrier { CARRIER_NONE, CARRIER_RTNL, CARRIER_ELEM, CARRIER_ACCEPT, CARRIER_REMOVAL };
 
 enum state {
     PENDING, /* nothing said against it yet: once the group has been run, it is done */
@@ -55,13 +55,16 @@ struct run {
 
     const struct op *group;
     size_t count;
-    struct {
+    struct slot {
         enum state state;
         unsigned first_message, messages;
-    } slots[NFT_GROUP_MAX];
+    } * slots; /* of the group's operations */
 
-    struct op *undo; /* inverses of what was done, in the order in which it was; NULL: not wanted */
-    size_t undo_count;
+    struct done {
+        const struct op *op;
+        char previous[sizeof((struct fact_sysctl *)0)->value]; /* "": not known */
+    } * done; /* what was done, in the order in which it was; NULL: not wanted */
+    size_t done_count;
     unsigned failures;
     int first_errnum;
     struct weft_error *err; /* gets the first failure */
@@ -81,7 +84,9 @@ static enum carrier carrier_of(const struct op *op)
     if (is_removal(op))
         return CARRIER_REMOVAL;
     if (op->fact.kind == FACT_NFT_ELEM)
-        return CARRIER_NFT;
+        return CARRIER_ELEM;
+    if (op->fact.kind == FACT_NFT_ACCEPT)
+        return CARRIER_ACCEPT;
     return rtnl_handles(op) ? CARRIER_RTNL : CARRIER_NONE;
 }
 
@@ -103,7 +108,8 @@ static size_t group_length(const struct op *ops, size_t count)
     static const size_t max[] = {
         [CARRIER_NONE] = 1,
         [CARRIER_RTNL] = RTNL_GROUP_MAX,
-        [CARRIER_NFT] = NFT_GROUP_MAX,
+        [CARRIER_ELEM] = NFT_GROUP_MAX,
+        [CARRIER_ACCEPT] = NFT_GROUP_MAX,
         [CARRIER_REMOVAL] = RTNL_GROUP_MAX,
     };
     size_t limit = max[carrier_of(ops)], n = 1;
@@ -113,7 +119,7 @@ static size_t group_length(const struct op *ops, size_t count)
     return n;
 }
 
-/* Something that is not there, be it a link, an address, a route, or an element. */
+/* Something that is not there, be it a link, an address, a route, an element, or a rule. */
 static bool means_absence(int errnum)
 {
     return errnum == ENOENT || errnum == ENODEV || errnum == EADDRNOTAVAIL || errnum == ESRCH;
@@ -191,8 +197,17 @@ static int encode_rtnl(struct run *run, const struct op *op, const struct netlin
     return rtnl_encode(&run->batch, &target, op, err);
 }
 
-/* Encodes what is pending. nl is NULL for elements. */
-static void encode_group(struct run *run, const struct netlink *nl)
+static int encode(struct run *run, const struct op *op, struct netlink *nl, struct weft_error *err)
+{
+    if (op->fact.kind == FACT_NFT_ELEM)
+        return nft_encode(&run->batch, op, 1, err);
+    if (op->fact.kind == FACT_NFT_ACCEPT)
+        return nft_accept_encode(&run->batch, nl, op, err);
+    return encode_rtnl(run, op, nl, err);
+}
+
+/* Encodes what is pending. */
+static void encode_group(struct run *run, struct netlink *nl)
 {
     for (size_t i = 0; i < run->count; i++) {
         struct netlink_batch before = run->batch;
@@ -203,7 +218,7 @@ static void encode_group(struct run *run, const struct netlink *nl)
         run->slots[i].messages = 0;
         if (run->slots[i].state != PENDING)
             continue;
-        r = nl ? encode_rtnl(run, op, nl, &err) : nft_encode(&run->batch, op, &err);
+        r = encode(run, op, nl, &err);
         if (r < 0) {
             netlink_batch_rollback(&run->batch, &before);
             refuse(run, i, -r, err.text);
@@ -295,7 +310,7 @@ static void try_nft(struct run *run)
     netlink_batch_reset(&run->batch, nl);
     r = nft_batch_begin(&run->batch, &err);
     if (r >= 0)
-        encode_group(run, NULL);
+        encode_group(run, nl);
     if (r >= 0)
         r = nft_batch_end(&run->batch, &err);
     if (r < 0)
@@ -307,12 +322,40 @@ static void try_nft(struct run *run)
         refuse_unheard(run, -r, err.text);
 }
 
+static void note_refusal(void *ctx, unsigned message _unused_, int errnum _unused_,
+                         const char *why _unused_)
+{
+    *(bool *)ctx = true;
+}
+
+/* Elements in as few messages as may be. false: nothing was done. Of which element that speaks,
+ * only a message of its own would tell. */
+static bool run_packed(struct run *run)
+{
+    struct netlink *nl = &run->k->nft;
+    struct weft_error err;
+    bool refused = false;
+    int r;
+
+    netlink_batch_reset(&run->batch, nl);
+    if (nft_batch_begin(&run->batch, &err) < 0 ||
+        nft_encode(&run->batch, run->group, run->count, &err) < 0 ||
+        nft_batch_end(&run->batch, &err) < 0)
+        return false;
+    r = netlink_batch_run(nl, &run->batch, note_refusal, &refused, &err);
+    if (r < 0)
+        refuse_unheard(run, -r, err.text);
+    return r < 0 || !refused;
+}
+
 /* All or nothing: when some are refused, none is done. The others are tried again without them if
  * these were only gone already, or failures do not matter. */
 static void run_nft(struct run *run)
 {
-    size_t pending;
+    size_t pending = count_pending(run);
 
+    if (carrier_of(run->group) == CARRIER_ELEM && pending == run->count && run_packed(run))
+        return;
     do {
         if (run->failures && !run->lenient) {
             refuse_pending(run, run->first_errnum, "");
@@ -333,7 +376,7 @@ static int run_netns(struct run *run, const struct op *op, struct weft_error *er
 
 /* A value cannot be taken away again: removing does nothing, and undoing puts the previous one
  * back. Where there is no IPv6, nothing needs to be set for it. */
-static int run_sysctl(struct run *run, const struct op *op, struct op *inverse,
+static int run_sysctl(struct run *run, const struct op *op, struct done *done,
                       struct weft_error *err)
 {
     const struct fact_sysctl *s = &op->fact.sysctl;
@@ -347,25 +390,52 @@ static int run_sysctl(struct run *run, const struct op *op, struct op *inverse,
     r = netns_enter(fd, err);
     if (r < 0)
         return r;
-    *inverse = (struct op){.verb = OP_CHANGE, .fact = op->fact, .old = op->fact};
-    r = sysctl_read(s->path, inverse->fact.sysctl.value, sizeof inverse->fact.sysctl.value, err);
+    r = sysctl_read(s->path, done->previous, sizeof done->previous, err);
     if (r >= 0)
         r = sysctl_write(s->path, s->value, err);
     netns_leave(run->k->host_ns);
     return r;
 }
 
-static int run_base(const struct op *op, struct weft_error *err)
+/* The ruleset that has to be put right cannot be: somebody changed what only making anew changes.
+ * Then the elements, which the plan takes to stay, go over to the new one. */
+static int replace_tampered_base(struct run *run, const struct fact_nft_base *base,
+                                 struct weft_error *err)
 {
-    if (op->verb == OP_REMOVE)
-        return nft_base_load(NULL, err);
-    if (!op->fact.base.text)
-        return weft_fail(err, WEFT_KERNEL, "the text of this ruleset is not known");
-    return nft_base_load(op->fact.base.text, err);
+    _cleanup_fact_set_ struct fact_set none = {0}, elements = {0};
+    _cleanup_plan_ struct plan refill = {0};
+    int r = nft_observe_elems(&run->k->nft, base->text, &elements, err);
+
+    if (r >= 0)
+        r = nft_base_replace(run->k, base->text, err);
+    if (r < 0)
+        return r;
+    if (plan_diff(&none, &elements, &refill) < 0)
+        return weft_oom(err);
+    (void)kernel_apply_lenient(run->k, &refill); /* says itself what it could not do */
+    return 0;
 }
 
-/* The inverse of a sysctl becomes known on the way. */
-static void run_single(struct run *run, struct op *inverse)
+static int run_base(struct run *run, const struct op *op, struct weft_error *err)
+{
+    const struct fact_nft_base *base = &op->fact.base;
+    bool in_place = op->verb == OP_CHANGE && str_equal(op->old.base.version, base->version);
+    int r;
+
+    if (op->verb == OP_REMOVE)
+        return nft_base_remove(run->k, err);
+    if (!base->text) /* the inverse: nobody knows the rules that were there */
+        return in_place ? 0 : weft_fail(err, WEFT_KERNEL, "the text of this ruleset is not known");
+    if (!in_place)
+        return nft_base_replace(run->k, base->text, err);
+    r = nft_base_reload(run->k, base->text, err);
+    if (r >= 0)
+        return 0;
+    log_warning("the ruleset cannot be put right in place and is made anew: %s", err->text);
+    return replace_tampered_base(run, base, err);
+}
+
+static void run_single(struct run *run, struct done *done)
 {
     const struct op *op = run->group;
     struct weft_error err;
@@ -376,9 +446,9 @@ static void run_single(struct run *run, struct op *inverse)
     if (op->fact.kind == FACT_NETNS)
         r = run_netns(run, op, &err);
     else if (op->fact.kind == FACT_SYSCTL)
-        r = run_sysctl(run, op, inverse, &err);
+        r = run_sysctl(run, op, done, &err);
     else
-        r = run_base(op, &err);
+        r = run_base(run, op, &err);
     if (r < 0)
         refuse(run, 0, -r, err.text);
 }
@@ -395,7 +465,7 @@ static void count_faults(struct run *run)
 
 static void run_group(struct run *run, const struct op *ops, size_t count)
 {
-    struct op first_inverse = op_inverse(ops);
+    struct done first = {.op = ops};
 
     run->group = ops;
     run->count = count;
@@ -405,21 +475,22 @@ static void run_group(struct run *run, const struct op *ops, size_t count)
         count_faults(run);
     switch (carrier_of(ops)) {
     case CARRIER_NONE:
-        run_single(run, &first_inverse);
+        run_single(run, &first);
         break;
     case CARRIER_RTNL:
         run_rtnl(run);
         break;
-    case CARRIER_NFT:
+    case CARRIER_ELEM:
+    case CARRIER_ACCEPT:
         run_nft(run);
         break;
     case CARRIER_REMOVAL:
         run_removal(run);
         break;
     }
-    for (size_t i = 0; run->undo && i < count; i++)
+    for (size_t i = 0; run->done && i < count; i++)
         if (run->slots[i].state == PENDING || run->slots[i].state == HALF)
-            run->undo[run->undo_count++] = i ? op_inverse(&ops[i]) : first_inverse;
+            run->done[run->done_count++] = i ? (struct done){.op = &ops[i]} : first;
 }
 
 /* Cuts a group short, so that all before the operation that is to crash is really done. */
@@ -435,50 +506,66 @@ static size_t cut_at_crash(const struct run *run, size_t count)
     return left;
 }
 
-static void run_all(struct run *run, const struct op *ops, size_t count)
+/* 0, or -ENOMEM when nothing was tried. */
+static int run_all(struct run *run, const struct op *ops, size_t count)
 {
+    run->slots = calloc(count < NFT_GROUP_MAX ? count + 1 : NFT_GROUP_MAX, sizeof *run->slots);
+    if (!run->slots)
+        return weft_oom(run->err);
     for (size_t i = 0, n; i < count && (run->lenient || !run->failures); i += n) {
         n = cut_at_crash(run, group_length(ops + i, count - i));
         run_group(run, ops + i, n);
     }
     ns_pool_clear(&run->pool);
     netlink_batch_free(&run->batch);
+    free(run->slots);
+    return 0;
 }
 
-static void undo(struct run *failed)
+static struct op inverse_of(const struct done *done)
+{
+    struct op op = op_inverse(done->op);
+
+    if (*done->previous) {
+        op = (struct op){.verb = OP_CHANGE, .fact = done->op->fact, .old = done->op->fact};
+        memcpy(op.fact.sysctl.value, done->previous, sizeof op.fact.sysctl.value);
+    }
+    return op;
+}
+
+static void undo(const struct run *failed)
 {
     struct run run = {.k = failed->k, .pool.k = failed->k, .lenient = true};
-    size_t count = failed->undo_count;
+    size_t count = failed->done_count;
+    _cleanup_free_ struct op *inverses = calloc(count + 1, sizeof *inverses);
 
-    for (size_t i = 0; i < count / 2; i++) {
-        struct op op = failed->undo[i];
-
-        failed->undo[i] = failed->undo[count - 1 - i];
-        failed->undo[count - 1 - i] = op;
-    }
-    run_all(&run, failed->undo, count);
+    for (size_t i = 0; inverses && i < count; i++)
+        inverses[i] = inverse_of(&failed->done[count - 1 - i]);
+    if (!inverses || run_all(&run, inverses, count) < 0)
+        log_error("cannot undo: out of memory");
 }
 
 int kernel_apply(struct kernel *k, const struct plan *plan, struct weft_error *err)
 {
     struct run run = {.k = k, .pool.k = k, .forward = true, .err = err};
+    int r;
 
     if (!plan->count)
         return 0;
-    run.undo = malloc(plan->count * sizeof *run.undo);
-    if (!run.undo)
+    run.done = malloc(plan->count * sizeof *run.done);
+    if (!run.done)
         return weft_oom(err);
-    run_all(&run, plan->ops, plan->count);
+    r = run_all(&run, plan->ops, plan->count);
     if (run.failures)
         undo(&run);
-    free(run.undo);
-    return run.failures ? -run.first_errnum : 0;
+    free(run.done);
+    return run.failures ? -run.first_errnum : r;
 }
 
 int kernel_apply_lenient(struct kernel *k, const struct plan *plan)
 {
     struct run run = {.k = k, .pool.k = k, .forward = true, .lenient = true};
+    int r = run_all(&run, plan->ops, plan->count);
 
-    run_all(&run, plan->ops, plan->count);
-    return (int)run.failures;
+    return r < 0 ? r : (int)run.failures;
 }

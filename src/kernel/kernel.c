@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/str.h"
+#include "kernel/conntrack.h"
 #include "kernel/netns.h"
 #include "kernel/ns_pool.h"
 #include "kernel/private.h"
+#include "kernel/sysctl.h"
 
 DEFINE_CLEANUP(struct kernel *, kernel_close)
 
@@ -38,6 +41,7 @@ void kernel_close(struct kernel *k)
     if (!k)
         return;
     removal_finish(&k->removals);
+    (void)kernel_conntrack_finish(k, NULL);
     netlink_close(&k->rtnl);
     netlink_close(&k->nft);
     if (k->host_ns >= 0)
@@ -67,4 +71,15 @@ void kernel_set_fault(struct kernel *k, enum kernel_fault fault, unsigned nth)
 unsigned kernel_fault_count(const struct kernel *k)
 {
     return k->fault_count;
+}
+
+bool kernel_filters_bridged(int family)
+{
+    char value[4] = "";
+
+    /* Without the module there is no such sysctl, and nobody leads frames anywhere. */
+    (void)sysctl_read(family == AF_INET6 ? "net/bridge/bridge-nf-call-ip6tables"
+                                         : "net/bridge/bridge-nf-call-iptables",
+                      value, sizeof value, NULL);
+    return *value && !str_equal(value, "0");
 }

@@ -37,13 +37,35 @@ int kernel_apply(struct kernel *k, const struct plan *plan, struct weft_error *e
 int kernel_apply_lenient(struct kernel *k, const struct plan *plan);
 
 /*
- * Dumps the host and the given namespaces into facts: links, addresses and routes; table inet
- * weft's version and elements; the sysctls that `desired` speaks of. Facts are marked owned where
- * weft's mark is on them. Namespaces that do not exist give no facts. Interrupted dumps are
- * retried. 0 or -errno.
+ * Dumps the host and the given namespaces into facts: links, addresses and routes; the version and
+ * the elements of weft's tables, and weft's accept rules in chains of others; the sysctls that
+ * `desired` speaks of. Facts are marked owned where weft's mark is on them. The ruleset counts as
+ * tampered with until `k` itself has loaded it. Namespaces that do not exist give no facts.
+ * Interrupted dumps are retried. 0 or -errno.
  */
 int kernel_observe(struct kernel *k, const struct kstate_ns *const *namespaces, size_t count,
                    const struct fact_set *desired, struct fact_set *ret, struct weft_error *err);
+
+/* Base chains of others at the forward hook, in families ip, ip6 and inet, that drop what no rule
+ * of theirs accepts: by their policy, or by a last rule without conditions that drops or rejects.
+ * For the caller to free. 0 or -errno. */
+int kernel_cutting_chains(struct kernel *k, struct nft_chain **ret, size_t *ret_count,
+                          struct weft_error *err);
+
+/* Weft's accept rules that are in chains of others now: owned FACT_NFT_ACCEPT facts, added to ret.
+ * 0 or -errno. */
+int kernel_accepts(struct kernel *k, struct fact_set *ret, struct weft_error *err);
+
+/* Whether the host leads bridged frames of a family through its IP filters (br_netfilter's sysctls
+ * net.bridge.bridge-nf-call-iptables and …-ip6tables). */
+bool kernel_filters_bridged(int family);
+
+/* The base ruleset as it is when weft has loaded it, in one number: rules that give another have
+ * been tampered with. It is good for as long as the kernel has the ruleset, so it can outlive this
+ * process. 0: this process has neither loaded the ruleset nor been told. */
+uint64_t kernel_rules_mark(const struct kernel *k);
+/* What an earlier process knew; text (static) is what it had loaded. */
+void kernel_expect_rules(struct kernel *k, const char *text, uint64_t mark);
 
 /* Destinations of the host's routes in all tables but local, the default routes left out: what a
  * new pool must not overlap. For the caller to free. */

@@ -61,6 +61,24 @@ int netlink_link_index(const struct netlink *nl, const char *name)
     return request.ifr_ifindex;
 }
 
+int netlink_port(const struct netlink *nl, uint32_t *ret, struct weft_error *err)
+{
+    int fd = mnl_socket_get_fd(nl->socket);
+    struct sockaddr_nl self = {.nl_family = AF_NETLINK};
+    socklen_t len = sizeof self;
+    int r = getsockname(fd, (struct sockaddr *)&self, &len);
+
+    if (r == 0 && self.nl_pid == 0) { /* else the kernel gives it one when it first sends */
+        r = bind(fd, (struct sockaddr *)&self, sizeof self);
+        if (r == 0)
+            r = getsockname(fd, (struct sockaddr *)&self, &len);
+    }
+    if (r < 0)
+        return weft_fail_errno(err, errno, "cannot find the port of a netlink socket");
+    *ret = self.nl_pid;
+    return 0;
+}
+
 void netlink_batch_reset(struct netlink_batch *b, const struct netlink *nl)
 {
     b->len = 0;

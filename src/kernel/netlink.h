@@ -31,6 +31,9 @@ void netlink_close(struct netlink *nl);
 /* The index of a link in the socket's namespace, or -ENODEV. */
 int netlink_link_index(const struct netlink *nl, const char *name);
 
+/* The socket's port id: by it, notifications tell who asked for a change. 0 or -errno. */
+int netlink_port(const struct netlink *nl, uint32_t *ret, struct weft_error *err);
+
 /* Requests that will go out together. Zero-initialise; keeps its memory for the next use. */
 struct netlink_batch {
     char *data;

@@ -8,17 +8,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/common.h>
-#include <libnftnl/set.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "kernel/nft.h"
 
 #define FIELD_BYTES 16
-
-DEFINE_CLEANUP(struct nftnl_set *, nftnl_set_free)
-#define _cleanup_set_ _cleanup_(nftnl_set_free_p)
+/* Key and data, each a nest around a value, in a nest. */
+#define ELEMENT_MAX (2 * (FACT_NFT_FIELDS * FIELD_BYTES + 2 * MNL_ATTR_HDRLEN) + MNL_ATTR_HDRLEN)
 
 struct tuple {
     uint8_t bytes[FACT_NFT_FIELDS * FIELD_BYTES];
@@ -40,7 +39,11 @@ static size_t encode_field(const struct nft_field *field, uint8_t *to)
     case NFT_FIELD_PORT:
         memcpy(to, &port, sizeof port);
         return sizeof port;
+    case NFT_FIELD_MAC:
+        memcpy(to, field->mac.bytes, sizeof field->mac.bytes);
+        return sizeof field->mac.bytes;
     case NFT_FIELD_PROTO:
+    case NFT_FIELD_FAMILY:
         *to = (uint8_t)field->number;
         return 1;
     case NFT_FIELD_NONE:
@@ -62,50 +65,93 @@ static struct tuple encode_tuple(const struct nft_field fields[static FACT_NFT_F
     return t;
 }
 
-static struct nftnl_set *make_set(const struct fact_nft_elem *elem, bool with_data)
+uint8_t nft_family(enum nft_table table)
 {
-    struct tuple key = encode_tuple(elem->key), data = encode_tuple(elem->data);
-    _cleanup_set_ struct nftnl_set *set = nftnl_set_alloc();
-    struct nftnl_set_elem *e = set ? nftnl_set_elem_alloc() : NULL;
-
-    if (!e)
-        return NULL;
-    nftnl_set_elem_add(set, e);
-    if (nftnl_set_set_str(set, NFTNL_SET_TABLE, NFT_TABLE) < 0 ||
-        nftnl_set_set_str(set, NFTNL_SET_NAME, elem->set) < 0 ||
-        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key.bytes, key.len) < 0)
-        return NULL;
-    if (with_data && data.len &&
-        nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, data.bytes, data.len) < 0)
-        return NULL;
-    return TAKE_PTR(set);
+    return table == NFT_TABLE_BRIDGE ? NFPROTO_BRIDGE : NFPROTO_INET;
 }
 
-static int put_elem(struct netlink_batch *b, const struct fact_nft_elem *elem, uint16_t type,
-                    uint16_t flags, struct weft_error *err)
-{
-    _cleanup_set_ struct nftnl_set *set = make_set(elem, type == NFT_MSG_NEWSETELEM);
-    struct nlmsghdr *nlh;
-    uint32_t seq;
-    void *room;
+/* A message that is being written. */
+struct message {
+    struct nlmsghdr *nlh; /* NULL: none */
+    struct nlattr *elements;
+    uint16_t type;
+    const struct fact_nft_elem *elem; /* the first */
+};
 
-    room = set ? netlink_batch_begin(b, &seq) : NULL;
+static int message_begin(struct message *m, struct netlink_batch *b,
+                         const struct fact_nft_elem *elem, uint16_t type, struct weft_error *err)
+{
+    uint16_t flags = type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE | NLM_F_EXCL : 0;
+    uint32_t seq;
+    void *room = netlink_batch_begin(b, &seq);
+
     if (!room)
         return weft_oom(err);
-    nlh = nftnl_nlmsg_build_hdr(room, type, NFPROTO_INET, flags, seq);
-    nftnl_set_elems_nlmsg_build_payload(nlh, set);
-    netlink_batch_end(b, nlh);
+    *m = (struct message){.type = type, .elem = elem};
+    m->nlh = nftnl_nlmsg_build_hdr(room, type, nft_family(elem->table), flags, seq);
+    mnl_attr_put_strz(m->nlh, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
+    mnl_attr_put_strz(m->nlh, NFTA_SET_ELEM_LIST_SET, elem->set);
+    m->elements = mnl_attr_nest_start(m->nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
     return 0;
 }
 
-int nft_encode(struct netlink_batch *b, const struct op *op, struct weft_error *err)
+static void message_end(struct message *m, struct netlink_batch *b)
 {
+    if (!m->nlh)
+        return;
+    mnl_attr_nest_end(m->nlh, m->elements);
+    netlink_batch_end(b, m->nlh);
+    m->nlh = NULL;
+}
+
+static bool message_takes(const struct message *m, const struct fact_nft_elem *elem, uint16_t type)
+{
+    return m->nlh && m->type == type && m->elem->table == elem->table &&
+           str_equal(m->elem->set, elem->set) &&
+           m->nlh->nlmsg_len + ELEMENT_MAX <= NETLINK_MESSAGE_MAX;
+}
+
+static void put_tuple(struct nlmsghdr *nlh, uint16_t attr, const struct tuple *tuple)
+{
+    struct nlattr *nest = mnl_attr_nest_start(nlh, attr);
+
+    mnl_attr_put(nlh, NFTA_DATA_VALUE, tuple->len, tuple->bytes);
+    mnl_attr_nest_end(nlh, nest);
+}
+
+static int put_elem(struct message *m, struct netlink_batch *b, const struct fact_nft_elem *elem,
+                    uint16_t type, struct weft_error *err)
+{
+    struct tuple key = encode_tuple(elem->key), data = encode_tuple(elem->data);
+    struct nlattr *nest;
+
+    if (!message_takes(m, elem, type)) {
+        message_end(m, b);
+        if (message_begin(m, b, elem, type, err) < 0)
+            return -ENOMEM;
+    }
+    nest = mnl_attr_nest_start(m->nlh, NFTA_LIST_ELEM);
+    put_tuple(m->nlh, NFTA_SET_ELEM_KEY, &key);
+    if (type == NFT_MSG_NEWSETELEM && data.len)
+        put_tuple(m->nlh, NFTA_SET_ELEM_DATA, &data);
+    mnl_attr_nest_end(m->nlh, nest);
+    return 0;
+}
+
+int nft_encode(struct netlink_batch *b, const struct op *ops, size_t count, struct weft_error *err)
+{
+    struct message m = {0};
     int r = 0;
 
-    if (op->verb != OP_ADD) /* a changed one is removed and added in one transaction */
-        r = put_elem(b, &op->old.elem, NFT_MSG_DELSETELEM, 0, err);
-    if (r >= 0 && op->verb != OP_REMOVE)
-        r = put_elem(b, &op->fact.elem, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, err);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const struct op *op = &ops[i];
+
+        if (op->verb != OP_ADD) /* a changed one is removed and added in one transaction */
+            r = put_elem(&m, b, &op->old.elem, NFT_MSG_DELSETELEM, err);
+        if (r == 0 && op->verb != OP_REMOVE)
+            r = put_elem(&m, b, &op->fact.elem, NFT_MSG_NEWSETELEM, err);
+    }
+    message_end(&m, b);
     return r;
 }
 

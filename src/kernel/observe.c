@@ -104,6 +104,15 @@ static int observe_sysctls(struct observer *o, struct weft_error *err)
     return r;
 }
 
+/* The text of the ruleset that is desired, or else of that which weft loaded. */
+static const char *ruleset_text(const struct observer *o)
+{
+    for (size_t i = 0; i < o->desired->count; i++)
+        if (o->desired->facts[i].kind == FACT_NFT_BASE && o->desired->facts[i].base.text)
+            return o->desired->facts[i].base.text;
+    return o->k->rules;
+}
+
 int kernel_observe(struct kernel *k, const struct kstate_ns *const *namespaces, size_t count,
                    const struct fact_set *desired, struct fact_set *ret, struct weft_error *err)
 {
@@ -112,7 +121,9 @@ int kernel_observe(struct kernel *k, const struct kstate_ns *const *namespaces, 
     int r = observe_namespaces(&o, namespaces, count, &why);
 
     if (r >= 0)
-        r = nft_observe(&k->nft, &o.facts, &why);
+        r = nft_observe(k, ruleset_text(&o), &o.facts, &why);
+    if (r >= 0)
+        r = nft_accept_observe(&k->nft, &o.facts, &why);
     if (r >= 0)
         r = observe_sysctls(&o, &why);
     ns_pool_clear(&o.pool);

@@ -12,7 +12,13 @@ struct kernel {
     struct netlink rtnl; /* sockets in the host */
     struct netlink nft;
     struct removals removals;
-    bool has_ipv6; /* booted with ipv6.disable=1 there is no such thing */
+    struct forgetting *forgetting; /* conntrack.c's; NULL: none is under way */
+    bool has_ipv6;                 /* booted with ipv6.disable=1 there is no such thing */
+
+    /* The base ruleset as this process loaded it. */
+    const char *rules;     /* its text; NULL: it did not */
+    uint64_t rules_digest; /* see nft_rules_digest */
+    pid_t loader;          /* the process that did it, whose number is its socket's port id, too */
 
     enum kernel_fault fault;
     unsigned fault_nth;

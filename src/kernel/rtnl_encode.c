@@ -6,10 +6,12 @@
  * Requests name a link wherever the kernel allows it. Addresses, routes and masters want an index,
  * which the kernel chooses when it makes the link; it is asked for when the operation is encoded.
  *
- * Two things can only be set on a link that exists, hence requests that follow its making: the way
- * it gets a link-local address (IFLA_AF_SPEC), which must be settled before the link goes up, and
+ * Three things can only be set on a link that exists, hence requests that follow its making: the
+ * way it gets a link-local address (IFLA_AF_SPEC), which must be settled before the link goes up;
  * the MTU of a bridge, which otherwise follows its ports' (br_mtu_auto_adjust() in
- * net/bridge/br_if.c) and jumps to 1500 with the last of them gone.
+ * net/bridge/br_if.c) and jumps to 1500 with the last of them gone; and whether a port is isolated,
+ * which its bridge knows and the kernel takes only of a link that has a bridge already
+ * (rtnl_changelink() in net/core/rtnetlink.c).
  */
 
 #include <errno.h>
@@ -29,12 +31,16 @@
 /* What to set on a link that exists. */
 struct settings {
     int master;            /* index, 0: none, -1: as it is */
+    int isolated;          /* -1: as it is */
     int addr_gen_mode;     /* -1: as it is */
     int up;                /* -1: as it is */
     uint32_t mtu;          /* 0: as it is */
     const struct mac *mac; /* NULL: as it is */
 };
-static const struct settings nothing = {.master = -1, .addr_gen_mode = -1, .up = -1};
+static const struct settings nothing = {.master = -1,
+                                        .isolated = -1,
+                                        .addr_gen_mode = -1,
+                                        .up = -1};
 
 bool rtnl_handles(const struct op *op)
 {
@@ -97,6 +103,17 @@ static void put_addr_gen_mode(struct nlmsghdr *nlh, int mode)
     mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, (uint8_t)mode);
     mnl_attr_nest_end(nlh, inet6);
     mnl_attr_nest_end(nlh, spec);
+}
+
+static void put_isolated(struct nlmsghdr *nlh, bool isolated)
+{
+    struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
+
+    mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "bridge");
+    data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
+    mnl_attr_put_u8(nlh, IFLA_BRPORT_ISOLATED, isolated);
+    mnl_attr_nest_end(nlh, data);
+    mnl_attr_nest_end(nlh, info);
 }
 
 /* Begins a request about a link; up is as in struct settings. */
@@ -180,6 +197,13 @@ static int encode_settings(struct netlink_batch *b, const char *name, const stru
             put_addr_gen_mode(nlh, s->addr_gen_mode);
         netlink_batch_end(b, nlh);
     }
+    if (s->isolated >= 0) {
+        nlh = begin_link(b, RTM_NEWLINK, 0, name, -1);
+        if (!nlh)
+            return weft_oom(err);
+        put_isolated(nlh, s->isolated);
+        netlink_batch_end(b, nlh);
+    }
     if (s->up >= 0) {
         nlh = begin_link(b, RTM_SETLINK, 0, name, s->up);
         if (!nlh)
@@ -209,8 +233,10 @@ static int encode_link_add(struct netlink_batch *b, const struct rtnl_target *ta
         follow.addr_gen_mode = addr_gen_mode(target, link);
     if (link->kind != LINK_VETH)
         follow.mtu = link->mtu;
+    if (link->isolated)
+        follow.isolated = true;
     /* Where nothing must be set before it goes up, it is born so. */
-    if (link->up && !(make && follow.addr_gen_mode < 0 && !follow.mtu))
+    if (link->up && !(make && follow.addr_gen_mode < 0 && follow.isolated < 0 && !follow.mtu))
         follow.up = true;
     if (!make)
         return encode_settings(b, link->name, &follow, err);
@@ -232,6 +258,9 @@ static int encode_link_change(struct netlink_batch *b, const struct rtnl_target 
         s.master = *link->master ? find_link(target, link->master, err) : 0;
     if (s.master < -1)
         return s.master;
+    /* A new port is not isolated. */
+    if (*link->master && link->isolated != (old->isolated && s.master < 0))
+        s.isolated = link->isolated;
     if (link->no_autoconf != old->no_autoconf)
         s.addr_gen_mode = addr_gen_mode(target, link);
     if (link->mtu != old->mtu)

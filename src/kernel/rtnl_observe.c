@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "kernel/local_addrs.h"
 #include "kernel/rtnl.h"
 
 #define REQUEST_SIZE 64
@@ -81,18 +82,46 @@ static const struct rtnl_link *find_link(const struct rtnl_links *links, unsigne
     return bsearch(&key, links->links, links->count, sizeof key, compare_links);
 }
 
-static void read_kind(const struct nlattr *info, bool is_host, struct fact_link *link)
+static void read_kind(const char *kind, bool is_host, struct fact_link *link)
+{
+    if (str_equal(kind, "bridge"))
+        link->kind = LINK_BRIDGE;
+    else if (str_equal(kind, "veth"))
+        link->kind = is_host ? LINK_VETH : LINK_VETH_PEER;
+}
+
+static bool read_isolated(const struct nlattr *port)
 {
     const struct nlattr *attr;
 
+    mnl_attr_for_each_nested(attr, port)
+    {
+        if (mnl_attr_get_type(attr) == IFLA_BRPORT_ISOLATED)
+            return mnl_attr_get_u8(attr);
+    }
+    return false;
+}
+
+static void read_info(const struct nlattr *info, bool is_host, struct fact_link *link)
+{
+    const struct nlattr *attr;
+    bool is_port = false; /* of a bridge: the master's kind comes before what it says of the port */
+
     mnl_attr_for_each_nested(attr, info)
     {
-        if (mnl_attr_get_type(attr) != IFLA_INFO_KIND)
-            continue;
-        if (str_equal(mnl_attr_get_str(attr), "bridge"))
-            link->kind = LINK_BRIDGE;
-        else if (str_equal(mnl_attr_get_str(attr), "veth"))
-            link->kind = is_host ? LINK_VETH : LINK_VETH_PEER;
+        switch (mnl_attr_get_type(attr)) {
+        case IFLA_INFO_KIND:
+            read_kind(mnl_attr_get_str(attr), is_host, link);
+            break;
+        case IFLA_INFO_SLAVE_KIND:
+            is_port = str_equal(mnl_attr_get_str(attr), "bridge");
+            break;
+        case IFLA_INFO_SLAVE_DATA:
+            link->isolated = is_port && read_isolated(attr);
+            break;
+        default:
+            break;
+        }
     }
 }
 
@@ -141,7 +170,7 @@ static void read_link_attr(const struct nlattr *attr, struct fact *fact, struct 
         ends->peer_nsid = (int)mnl_attr_get_u32(attr);
         break;
     case IFLA_LINKINFO:
-        read_kind(attr, !fact->ns, link);
+        read_info(attr, !fact->ns, link);
         break;
     case IFLA_AF_SPEC:
         link->no_autoconf = read_no_autoconf(attr);
@@ -216,33 +245,16 @@ static int take_addr(void *ctx, const struct nlmsghdr *nlh)
     const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
     struct observation *o = ctx;
     struct fact fact = {.kind = FACT_ADDR, .ns = o->ns};
-    struct addr *a = &fact.addr.prefix.addr;
-    const struct nlattr *attr;
-    bool has_local = false;
     const char *name;
 
-    if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof *ifa ||
-        (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
+    if (nlh->nlmsg_type != RTM_NEWADDR || local_addrs_parse(nlh, &fact.addr.prefix) < 0)
         return 0;
     name = link_name(o, (int)ifa->ifa_index);
     if (!name)
         return 0;
     (void)str_copy(fact.addr.link, sizeof fact.addr.link, name);
-    fact.addr.prefix.len = ifa->ifa_prefixlen;
-    a->family = ifa->ifa_family;
-    mnl_attr_for_each(attr, nlh, sizeof *ifa)
-    {
-        uint16_t type = mnl_attr_get_type(attr);
-
-        /* IFA_ADDRESS is the same, or on a point-to-point link the other side's. */
-        if ((type != IFA_LOCAL && (type != IFA_ADDRESS || has_local)) ||
-            mnl_attr_get_payload_len(attr) != addr_size(a))
-            continue;
-        memcpy(a->bytes, mnl_attr_get_payload(attr), addr_size(a));
-        has_local = type == IFA_LOCAL;
-    }
     /* The kernel's own link-local addresses come and go as it likes. */
-    if (addr_is_link_local(a) && !is_desired(o, &fact))
+    if (addr_is_link_local(&fact.addr.prefix.addr) && !is_desired(o, &fact))
         return 0;
     return fact_set_add(o->facts, &fact);
 }

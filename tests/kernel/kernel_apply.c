@@ -172,6 +172,44 @@ static void test_links_are_changed_in_place(void **state)
     assert_holds(&all);
 }
 
+static void isolate(struct fact_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->facts[i].kind == FACT_LINK && set->facts[i].link.kind == LINK_VETH)
+            set->facts[i].link.isolated = true;
+}
+
+static void test_ports_are_isolated(void **state)
+{
+    static const char *const strays[] = {"bridge link set dev vethweb isolated off",
+                                         "ip link set vethweb nomaster"};
+    _cleanup_fact_set_ struct fact_set none = {0}, all = {0};
+
+    (void)state;
+    network_facts(&all);
+    endpoint_facts(&all);
+    isolate(&all);
+    change(&none, &all);
+    for (size_t i = 0; i < ARRAY_SIZE(strays); i++) {
+        _cleanup_fact_set_ struct fact_set seen = {0};
+        _cleanup_plan_ struct plan plan = {0};
+        struct op inverse;
+
+        assert_holds(&all);
+        run("bridge -d link show dev vethweb | grep -q 'isolated on'");
+        run(strays[i]);
+        observe(&all, &seen);
+        assert_int_equal(plan_diff(&seen, &all, &plan), 0);
+        assert_int_equal(plan.count, 1);
+        ok(kernel_apply(k, &plan, &err));
+        assert_holds(&all);
+        inverse = op_inverse(&plan.ops[0]);
+        ok(kernel_apply(k, &(struct plan){.ops = &inverse, .count = 1}, &err));
+        run("! bridge -d link show dev vethweb | grep -q 'isolated on'");
+        ok(kernel_apply(k, &plan, &err));
+    }
+}
+
 static void test_a_failed_change_is_changed_back(void **state)
 {
     _cleanup_fact_set_ struct fact_set none = {0}, all = {0}, seen = {0};
@@ -232,16 +270,22 @@ static void test_elements_of_every_type(void **state)
     _cleanup_fact_set_ struct fact_set none = {0}, all = {0}, more = {0};
     struct fact pair = {.kind = FACT_NFT_ELEM, .elem = {.set = "same_link"}};
     struct fact proto = {.kind = FACT_NFT_ELEM, .elem = {.set = "protocols"}};
-    _cleanup_free_ char *text = NULL;
+    struct fact family = {.kind = FACT_NFT_ELEM, .elem = {.set = "families"}};
+    _cleanup_free_ char *text = NULL, *bridge_text = NULL;
 
     (void)state;
     pair.elem.key[0] = (struct nft_field){.type = NFT_FIELD_IFNAME, .ifname = "fifteen-letters"};
     pair.elem.key[1] = pair.elem.key[0];
     proto.elem.key[0] = (struct nft_field){.type = NFT_FIELD_PROTO, .number = 17};
+    family.elem.key[0] = pair.elem.key[0];
+    family.elem.key[1] = (struct nft_field){.type = NFT_FIELD_FAMILY, .number = AF_INET6};
     add(&all, ruleset);
     add(&all, elem_links("br-test"));
     add(&all, pair);
     add(&all, proto);
+    add(&all, family);
+    add(&all, elem_guard("source4", "vethweb", "10.9.0.2"));
+    add(&all, elem_guard("target6", "vethweb", "fd09::2"));
     add(&all, elem_published("192.0.2.1", 65535, "10.9.0.2", 1));
     add(&all, elem_published("2001:db8::1", 443, "fd09::2", 8443));
     change(&none, &all);
@@ -249,13 +293,19 @@ static void test_elements_of_every_type(void **state)
     text = output("nft list table inet weft");
     assert_non_null(strstr(text, "\"fifteen-letters\" . \"fifteen-letters\""));
     assert_non_null(strstr(text, "elements = { udp }"));
+    assert_non_null(strstr(text, "\"fifteen-letters\" . ipv6"));
     assert_non_null(strstr(text, "tcp . 192.0.2.1 . 65535 : 10.9.0.2 . 1 "));
     assert_non_null(strstr(text, "tcp . 2001:db8::1 . 443 : fd09::2 . 8443 "));
+
+    bridge_text = output("nft list table bridge weft");
+    assert_non_null(strstr(bridge_text, "\"vethweb\" . 02:00:00:00:00:02 . 10.9.0.2"));
+    assert_non_null(strstr(bridge_text, "\"vethweb\" . 02:00:00:00:00:02 . "
+                                        "0xfd090000000000000000000000000002"));
 
     /* More than one transaction holds. */
     for (size_t i = 0; i < all.count; i++)
         add(&more, all.facts[i]);
-    for (uint16_t port = 1; port <= 3000; port++)
+    for (uint16_t port = 1; port <= 9000; port++)
         add(&more, elem_published("192.0.2.2", port, "10.9.0.2", port));
     change(&all, &more);
     assert_holds(&more);
@@ -320,6 +370,7 @@ int main(void)
         TEST(test_extended_acknowledgements_are_passed_on),
         TEST(test_what_is_gone_need_not_be_removed),
         TEST(test_links_are_changed_in_place),
+        TEST(test_ports_are_isolated),
         TEST(test_a_failed_change_is_changed_back),
         TEST(test_leniency_does_the_rest),
         TEST(test_elements_of_every_type),

@@ -31,9 +31,24 @@ static const struct fact ruleset = {
                      "    set ranges { type ipv4_addr; flags interval; "
                      "elements = { 10.0.0.0/8 } }\n"
                      "    map verdicts { typeof iifname : verdict; }\n"
+                     "    set families { type ifname . nf_proto; }\n"
+                     "    chain before {\n"
+                     "    }\n"
+                     "    chain after {\n"
+                     "    }\n"
                      "    chain forward {\n"
                      "        type filter hook forward priority filter; policy accept;\n"
-                     "        iifname @links accept\n"
+                     "        jump before\n"
+                     "        tcp dport { 1, 2 } accept\n"
+                     "        iifname @links counter accept\n"
+                     "    }\n"
+                     "}\n"
+                     "table bridge weft {\n"
+                     "    set source4 { type ifname . ether_addr . ipv4_addr; }\n"
+                     "    set target6 { typeof iifname . ether saddr . @th,64,128; }\n"
+                     "    chain prerouting {\n"
+                     "        type filter hook prerouting priority -350; policy accept;\n"
+                     "        iifname . ether saddr . ip saddr @source4 accept\n"
                      "    }\n"
                      "}\n"},
 };
@@ -159,6 +174,20 @@ static inline struct fact elem_published(const char *host, uint16_t port, const 
     key[2] = (struct nft_field){.type = NFT_FIELD_PORT, .number = port};
     data[0] = (struct nft_field){.type = NFT_FIELD_ADDR, .addr = addr(to)};
     data[1] = (struct nft_field){.type = NFT_FIELD_PORT, .number = to_port};
+    return f;
+}
+
+/* What a port may send, in the bridge family's table. */
+static inline struct fact elem_guard(const char *set, const char *link, const char *address)
+{
+    struct fact f = {.kind = FACT_NFT_ELEM, .elem.table = NFT_TABLE_BRIDGE};
+    struct nft_field *key = f.elem.key;
+
+    strcpy(f.elem.set, set);
+    key[0].type = NFT_FIELD_IFNAME;
+    strcpy(key[0].ifname, link);
+    key[1] = (struct nft_field){.type = NFT_FIELD_MAC, .mac = mac("02:00:00:00:00:02")};
+    key[2] = (struct nft_field){.type = NFT_FIELD_ADDR, .addr = addr(address)};
     return f;
 }
 

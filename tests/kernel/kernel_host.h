@@ -81,6 +81,19 @@ static inline void assert_holds(struct fact_set *desired)
     assert_string_equal(strbuf_text(&text), "");
 }
 
+/* Observes, and mends what is wrong; returns how many operations it took. */
+static inline size_t mend(struct fact_set *desired)
+{
+    _cleanup_fact_set_ struct fact_set seen = {0};
+    _cleanup_plan_ struct plan plan = {0};
+
+    observe(desired, &seen);
+    assert_int_equal(plan_diff(&seen, desired, &plan), 0);
+    ok(kernel_apply(k, &plan, &err));
+    assert_holds(desired);
+    return plan.count;
+}
+
 static inline void run(const char *command)
 {
     if (system(command) != 0)

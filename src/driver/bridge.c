@@ -11,6 +11,11 @@
  * A bridge without a MAC of its own takes the lowest of its ports', and changes it as they come and
  * go, to the grief of everybody's neighbour tables: so it gets one that follows from the gateway's
  * address. IPv6 link-local addresses are made only on networks with IPv6, and never on ports.
+ *
+ * Endpoints that may not talk to each other (enable_icc=false) are isolated ports: the bridge
+ * itself keeps their frames apart, so that no packet filter has to see them. Gateway mode isolated
+ * leaves the host without an address of the family: then the bridge joins the endpoints and nothing
+ * else.
  */
 
 #include <assert.h>
@@ -22,33 +27,6 @@
 
 #define ETHERNET_MTU 1500      /* what the kernel gives bridges and veths */
 #define IFNAME_WORD "/IFNAME/" /* in sysctls, once their dots are slashes */
-
-/* Options that model knows and this driver cannot follow yet. */
-static int check_support(const struct network *net, struct weft_error *err)
-{
-    static const struct {
-        const char *key;
-        const char *supported; /* the only value, NULL: none */
-    } options[] = {
-        {OPTION_BRIDGE_GATEWAY_MODE_IPV4, "nat"},
-        {OPTION_BRIDGE_GATEWAY_MODE_IPV6, "nat"},
-        {OPTION_BRIDGE_TRUSTED_INTERFACES, NULL},
-        {OPTION_HOST_IPV4, NULL},
-        {OPTION_HOST_IPV6, NULL},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        const char *value = network_option(net, options[i].key);
-
-        if (value && !str_equal(value, options[i].supported))
-            return weft_fail(err, WEFT_UNSUPPORTED, "option %s=%s of network %s is not supported",
-                             options[i].key, value, net->name);
-    }
-    if (!network_option_bool(net, OPTION_BRIDGE_ICC, true))
-        return weft_fail(err, WEFT_UNSUPPORTED, "option %s=false of network %s is not supported",
-                         OPTION_BRIDGE_ICC, net->name);
-    return 0;
-}
 
 static int prepare_mtu(struct network *net, uint32_t default_mtu, struct weft_error *err)
 {
@@ -65,10 +43,8 @@ static int prepare_mtu(struct network *net, uint32_t default_mtu, struct weft_er
 static int bridge_prepare_network(struct network *net, uint32_t default_mtu, struct weft_error *err)
 {
     const char *name = network_option(net, OPTION_BRIDGE_NAME);
-    int r = check_support(net, err);
+    int r = name ? ifname_check(name, err) : 0;
 
-    if (r == 0 && name)
-        r = ifname_check(name, err);
     if (r == 0)
         r = prepare_mtu(net, default_mtu, err);
     if (r < 0)
@@ -190,13 +166,14 @@ static struct mac bridge_mac(const struct network *net)
 
 static int add_bridge(struct fact_set *out, const struct network *net)
 {
+    bool has_ipv6 = net->enable_ipv6 && network_gateway_mode(net, AF_INET6) != GATEWAY_ISOLATED;
     struct fact fact = {
         .kind = FACT_LINK,
         .link =
             {
                 .kind = LINK_BRIDGE,
                 .up = true,
-                .no_autoconf = !net->enable_ipv6,
+                .no_autoconf = !has_ipv6,
                 .mac = bridge_mac(net),
                 .mtu = net->mtu,
             },
@@ -206,19 +183,37 @@ static int add_bridge(struct fact_set *out, const struct network *net)
     return fact_set_add(out, &fact);
 }
 
+/* Whether the host has the gateway's address. */
+static bool has_gateway(const struct network *net, const struct pool *pool)
+{
+    int family = pool->gateway.family;
+
+    if (!addr_is_set(&pool->gateway) || network_gateway_mode(net, family) == GATEWAY_ISOLATED)
+        return false;
+    return family != AF_INET || !network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);
+}
+
 static int add_gateways(struct fact_set *out, const struct network *net)
 {
-    bool inhibit_ipv4 = network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);
     int r = 0;
 
     for (size_t i = 0; i < net->pool_count && r == 0; i++) {
         const struct pool *pool = &net->pools[i];
 
-        if (!addr_is_set(&pool->gateway) || (inhibit_ipv4 && pool->gateway.family == AF_INET))
-            continue;
-        r = add_addr(out, NULL, net->link, &pool->gateway, pool->subnet.len);
+        if (has_gateway(net, pool))
+            r = add_addr(out, NULL, net->link, &pool->gateway, pool->subnet.len);
     }
     return r;
+}
+
+/* Lets the host's packets to a published port of 127.0.0.1 out of the bridge. What could come in
+ * the same way is dropped by the firewall. */
+static int add_route_localnet(struct fact_set *out, const struct network *net)
+{
+    char path[sizeof((struct fact_sysctl *)0)->path];
+
+    (void)snprintf(path, sizeof path, "net/ipv4/conf/%s/route_localnet", net->link);
+    return add_sysctl(out, path, "1");
 }
 
 static int bridge_render_network(const struct network *net, struct fact_set *out)
@@ -227,6 +222,8 @@ static int bridge_render_network(const struct network *net, struct fact_set *out
 
     if (r == 0 && net->enable_ipv4)
         r = add_sysctl(out, "net/ipv4/ip_forward", "1");
+    if (r == 0 && net->enable_ipv4 && !net->internal)
+        r = add_route_localnet(out, net);
     if (r == 0 && net->enable_ipv6)
         r = add_sysctl(out, "net/ipv6/conf/all/forwarding", "1");
     return r < 0 ? r : add_gateways(out, net);
@@ -242,6 +239,7 @@ static int add_veth(struct fact_set *out, const struct endpoint *ep, const struc
                 .kind = LINK_VETH,
                 .up = true,
                 .no_autoconf = true,
+                .isolated = !network_option_bool(net, OPTION_BRIDGE_ICC, true),
                 .mtu = net->mtu,
                 .peer_ns = ns,
                 .peer_mac = ep->mac,

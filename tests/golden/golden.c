@@ -4,8 +4,9 @@
  * Golden tests: what networks and endpoints are in the kernel, as text.
  *
  * A case is a network, or a step that the container "shop" takes: from its first `before` endpoints
- * to all of them. Its file holds what is given before the step (as commands), the facts after it,
- * the commands that take it, and those that take it back. scripts.sh runs these commands.
+ * to all of them, or, having them all, to its published ports. Its file holds what is given before
+ * the step (as commands), the facts after it, the commands that take it, and those that take it
+ * back. scripts.sh runs these commands.
  *
  * The files are NAME.txt in the folder WEFT_GOLDEN; with UPDATE_GOLDEN=1 they are written anew.
  */
@@ -23,14 +24,17 @@
 #include "driver/driver.h"
 #include "firewall/firewall.h"
 #include "kstate/plan.h"
+#include "model/publish_path.h"
 
 #define MAX 2
+#define EPHEMERAL_PORT 32768 /* where the search for a port that is left open begins */
 
 struct golden_case {
     const char *name;
     const char *networks[MAX];
     const char *endpoints[MAX]; /* each on the network of the same index; none: a network's case */
     size_t before;
+    const char *ports; /* PortBindings, or NULL */
 };
 
 #define ID(prefix) "'Id': '" prefix "00000000000000000000000000000000000000000000000000000000'"
@@ -46,6 +50,21 @@ struct golden_case {
 #define NETWORK_QUIET                                                                              \
     "{" APP ", " POOLS_V4 ", 'Options': {'" OPTION_BRIDGE_NAME "': 'weft0', "                      \
     "'" OPTION_BRIDGE_MASQUERADE "': 'false'}}"
+#define OPTIONS(options) ", 'Options': {" options "}"
+#define MODE_V4(mode) "'" OPTION_BRIDGE_GATEWAY_MODE_IPV4 "': '" mode "'"
+#define MODE_V6(mode) "'" OPTION_BRIDGE_GATEWAY_MODE_IPV6 "': '" mode "'"
+#define NETWORK_MODE(mode) "{" APP ", " POOLS_DUAL OPTIONS(MODE_V4(mode) ", " MODE_V6(mode)) "}"
+#define NETWORK_ISOLATED                                                                           \
+    "{" APP ", 'Internal': true, " POOLS_DUAL OPTIONS(                                             \
+        MODE_V4("isolated") ", " MODE_V6("isolated")) "}"
+#define NETWORK_ROUTED_V6 "{" APP ", " POOLS_DUAL OPTIONS(MODE_V6("routed")) "}"
+#define NETWORK_NO_ICC "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_ICC "': 'false'") "}"
+#define NETWORK_HOST_ADDRESS                                                                       \
+    "{" APP ", " POOLS_DUAL OPTIONS("'" OPTION_HOST_IPV4 "': '192.0.2.7', '" OPTION_HOST_IPV6      \
+                                    "': '2001:db8::7'") "}"
+#define NETWORK_UNGUARDED "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_SOURCE_GUARD "': 'false'") "}"
+#define NETWORK_TRUSTING                                                                           \
+    "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_TRUSTED_INTERFACES "': 'eth1:wg0'") "}"
 /* Dual-stack, with a small MTU. */
 #define NETWORK_DB                                                                                 \
     "{'Name': 'db', " ID("bbbb0002") ", 'EnableIPv6': true, "                                      \
@@ -65,18 +84,43 @@ struct golden_case {
     "{" ID("c0ffee22") ", 'IfName': 'eth1', 'IPv4': '10.9.0.1', 'IPv6': 'fd00:9::1', "             \
                        "'Mac': '02:42:0a:09:00:01', 'Want': {'GwPriority': " #priority "}}"
 
+#define PORTS                                                                                      \
+    "{'80/tcp': [{'HostPort': '8080'}], '53/udp': [{'HostIp': '127.0.0.1', 'HostPort': '53'}]}"
+#define PORTS_ADDRESS                                                                              \
+    "{'80/tcp': [{'HostIp': '192.0.2.1', 'HostPort': '80'}, {'HostIp': '0.0.0.0', 'HostPort': "    \
+    "'81'}, {'HostIp': '2001:db8::1', 'HostPort': '80'}, {'HostIp': '::1', 'HostPort': '82'}]}"
+#define PORTS_RANGE                                                                                \
+    "{'80/tcp': [{'HostPort': '8080-8082'}], '81/tcp': [{'HostPort': '8080-8082'}], "              \
+    "'82/sctp': [], '83/tcp': []}"
+
 static const struct golden_case cases[] = {
-    {"network-v4", {NETWORK_V4}, {NULL}, 0},
-    {"network-dual", {NETWORK_DUAL}, {NULL}, 0},
-    {"network-internal", {NETWORK_INTERNAL}, {NULL}, 0},
-    {"network-no-masquerade", {NETWORK_QUIET}, {NULL}, 0},
-    {"network-mtu", {NETWORK_DB}, {NULL}, 0},
-    {"endpoint-v4", {NETWORK_V4}, {ENDPOINT_V4}, 0},
-    {"endpoint-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 0},
-    {"endpoint-internal", {NETWORK_INTERNAL}, {ENDPOINT_V4}, 0},
-    {"endpoint-wishes", {NETWORK_V4}, {ENDPOINT_WISHES}, 0},
-    {"endpoint-second", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(-1)}, 1},
-    {"endpoint-gateway-move", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(1)}, 1},
+    {"network-v4", {NETWORK_V4}, {NULL}, 0, NULL},
+    {"network-dual", {NETWORK_DUAL}, {NULL}, 0, NULL},
+    {"network-internal", {NETWORK_INTERNAL}, {NULL}, 0, NULL},
+    {"network-no-masquerade", {NETWORK_QUIET}, {NULL}, 0, NULL},
+    {"network-mtu", {NETWORK_DB}, {NULL}, 0, NULL},
+    {"network-unprotected", {NETWORK_MODE("nat-unprotected")}, {NULL}, 0, NULL},
+    {"network-routed", {NETWORK_MODE("routed")}, {NULL}, 0, NULL},
+    {"network-isolated", {NETWORK_ISOLATED}, {NULL}, 0, NULL},
+    {"network-no-icc", {NETWORK_NO_ICC}, {NULL}, 0, NULL},
+    {"network-host-address", {NETWORK_HOST_ADDRESS}, {NULL}, 0, NULL},
+    {"endpoint-v4", {NETWORK_V4}, {ENDPOINT_V4}, 0, NULL},
+    {"endpoint-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 0, NULL},
+    {"endpoint-internal", {NETWORK_INTERNAL}, {ENDPOINT_V4}, 0, NULL},
+    {"endpoint-wishes", {NETWORK_V4}, {ENDPOINT_WISHES}, 0, NULL},
+    {"endpoint-second", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(-1)}, 1, NULL},
+    {"endpoint-gateway-move", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(1)}, 1, NULL},
+    {"endpoint-no-icc", {NETWORK_NO_ICC}, {ENDPOINT_V4}, 0, NULL},
+    {"endpoint-unguarded", {NETWORK_UNGUARDED}, {ENDPOINT_V4}, 0, NULL},
+    {"publish-v4", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS},
+    {"publish-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS},
+    {"publish-address", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS_ADDRESS},
+    {"publish-relayed", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS_ADDRESS},
+    {"publish-routed", {NETWORK_MODE("routed")}, {ENDPOINT_DUAL}, 1, PORTS},
+    {"publish-half-routed", {NETWORK_ROUTED_V6}, {ENDPOINT_DUAL}, 1, PORTS},
+    {"publish-trusted", {NETWORK_TRUSTING}, {ENDPOINT_V4}, 1, PORTS},
+    {"publish-range", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS_RANGE},
+    {"publish-move", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(1)}, 1, PORTS},
 };
 
 /* The model of a case. */
@@ -123,11 +167,61 @@ static void render_networks(const struct world *world, struct fact_set *out)
     }
 }
 
-/* The container with the first `count` endpoints; without any there is none. */
-static void render_container(const struct world *world, size_t count, struct fact_set *out)
+static bool is_taken(const struct sandbox *sb, const struct publish *p)
+{
+    for (const struct publish *other = sb->publishes.items; other < p; other++)
+        for (size_t i = 0; i < other->binding_count; i++)
+            for (size_t j = 0; j < p->binding_count; j++)
+                if (other->want.proto == p->want.proto &&
+                    other->bindings[i].host_port == p->bindings[j].host_port &&
+                    addr_equal(&other->bindings[i].host, &p->bindings[j].host))
+                    return true;
+    return false;
+}
+
+/* As the engine does: the first port that is free. */
+static const struct firewall_host stock_host; /* without br_netfilter */
+
+static void choose_host_port(const struct sandbox *sb, struct publish *p)
+{
+    uint16_t port = p->want.first ? p->want.first : EPHEMERAL_PORT;
+
+    do {
+        p->binding_count = (uint8_t)publish_bindings(sb, &p->want, port++, p->bindings);
+    } while (publish_needs_host_port(sb, &p->want) && is_taken(sb, p));
+}
+
+static void render_ports(struct sandbox *sb, const char *ports, struct fact_set *out)
+{
+    _cleanup_json_ json_t *doc = make_json(ports);
+
+    must(publish_from_port_bindings(doc, &sb->publishes, NULL));
+    for (size_t i = 0; i < sb->publishes.count; i++) {
+        choose_host_port(sb, &sb->publishes.items[i]);
+        must(firewall_render_publish(&stock_host, sb, &sb->publishes.items[i], out));
+    }
+    publish_list_clear(&sb->publishes);
+}
+
+static void render_gateways(const struct sandbox *sb, const struct kstate_ns *ns,
+                            struct fact_set *out)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+        const struct endpoint *ep = sandbox_gateway_endpoint(sb, families[i]);
+
+        if (ep)
+            must(driver_bridge.render_gateway(ep, families[i], ns, out));
+    }
+}
+
+/* The container with the first `count` endpoints and its ports (or NULL); without any endpoints
+ * there is none. */
+static void render_container(const struct world *world, size_t count, const char *ports,
+                             struct fact_set *out)
 {
     static const struct kstate_ns ns = {.id = "1", .name = "shop", .path = "/run/weft/netns/1"};
-    static const int families[] = {AF_INET, AF_INET6};
     struct fact stack = {.kind = FACT_NETNS, .ns = &ns};
     struct fact loopback = {.kind = FACT_LINK,
                             .ns = &ns,
@@ -141,13 +235,11 @@ static void render_container(const struct world *world, size_t count, struct fac
     for (size_t i = 0; i < count; i++) {
         must(sandbox_add_endpoint(&sandbox, world->endpoints[i]));
         must(driver_bridge.render_endpoint(world->endpoints[i], &ns, out));
+        must(firewall_render_endpoint(world->endpoints[i], out));
     }
-    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-        const struct endpoint *ep = sandbox_gateway_endpoint(&sandbox, families[i]);
-
-        if (ep)
-            must(driver_bridge.render_gateway(ep, families[i], &ns, out));
-    }
+    render_gateways(&sandbox, &ns, out);
+    if (ports)
+        render_ports(&sandbox, ports, out);
     free(sandbox.endpoints);
 }
 
@@ -169,10 +261,12 @@ static void render_case(const struct golden_case *c, struct strbuf *out)
 
     make_world(c, &world);
     if (world.endpoint_count > 0) {
+        const char *ports_before = c->before < world.endpoint_count ? c->ports : NULL;
+
         render_networks(&world, &given);
-        render_container(&world, c->before, &given);
-        render_container(&world, c->before, &before);
-        render_container(&world, world.endpoint_count, &after);
+        render_container(&world, c->before, ports_before, &given);
+        render_container(&world, c->before, ports_before, &before);
+        render_container(&world, world.endpoint_count, c->ports, &after);
         explain_step("given", &nothing, &given, out);
     } else {
         render_networks(&world, &after);

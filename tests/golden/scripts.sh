@@ -52,7 +52,9 @@ look() {
         $ip -6 route
     done | sed -E '/fe80::/d; s/^[0-9]+: //; s/@if[0-9]+//
                    s/<[^>]*>|state [A-Z]+|linkdown//g; s/ +$//'
+    bridge -d link | grep -o 'isolated on' || true
     nft list table inet weft
+    nft list table bridge weft
 }
 
 nft -f "$base"

@@ -57,6 +57,33 @@ static void test_create_body(void **state)
     assert_string_equal(c->id, "");
 }
 
+static void test_ports(void **state)
+{
+    _cleanup_container_ struct container *c =
+        make("{\"Cmd\":[\"a\"],\"ExposedPorts\":{\"80\":{},\"53/udp\":{},\"80/tcp\":{}},"
+             "\"HostConfig\":{\"PublishAllPorts\":true,\"PortBindings\":{\"80/tcp\":[{\"HostIp\":"
+             "\"\",\"HostPort\":\"8080\"},{\"HostIp\":\"127.0.0.1\"}]}}}");
+    _cleanup_container_ struct container *again = NULL;
+    _cleanup_json_ json_t *doc = NULL, *host = container_host_config_json(c);
+
+    (void)state;
+    assert_int_equal(strv_length(c->config.exposed), 2);
+    assert_string_equal(c->config.exposed[0], "80/tcp");
+    assert_string_equal(c->config.exposed[1], "53/udp");
+    assert_true(c->config.publish_all);
+    assert_int_equal(c->config.port_bindings.count, 2);
+    assert_int_equal(c->config.port_bindings.items[0].want.first, 8080);
+
+    /* The bindings are the sandbox's to keep. */
+    id_generate(c->id);
+    doc = container_to_json(c);
+    assert_int_equal(container_from_json(doc, &again, NULL), 0);
+    assert_int_equal(strv_length(again->config.exposed), 2);
+    assert_true(again->config.publish_all);
+    assert_int_equal(again->config.port_bindings.count, 0);
+    assert_null(json_object_get(host, "PortBindings"));
+}
+
 static void test_absent_is_default(void **state)
 {
     _cleanup_container_ struct container *c =
@@ -116,6 +143,11 @@ static void test_refusals(void **state)
     refuse_host("\"CapDrop\":[\"FLY\"]", "\"FLY\" is not a capability");
     refuse_host("\"Annotations\":{\"weft.rootfs\":\"tmp\"}", "not an absolute path");
     refuse_host("\"Annotations\":{\"weft.rootfs\":\"/no/such\"}", "not an existing directory");
+    refuse("{\"Cmd\":[\"a\"],\"ExposedPorts\":{\"0/tcp\":{}}}", WEFT_INVALID, "ExposedPorts");
+    refuse("{\"Cmd\":[\"a\"],\"ExposedPorts\":{\"80/x\":{}}}", WEFT_INVALID, "\"x\"");
+    refuse("{\"Cmd\":[\"a\"],\"ExposedPorts\":[\"80\"]}", WEFT_INVALID, "ExposedPorts");
+    refuse_host("\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"9-8\"}]}", "9-8");
+    refuse_host("\"PortBindings\":[]", "PortBindings must be an object");
     refuse("{\"Cmd\":[\"a\"],\"HostConfig\":{\"Memory\":1}}", WEFT_UNSUPPORTED,
            "HostConfig.Memory is not supported");
     refuse("{\"Cmd\":[\"a\"],\"HostConfig\":{\"PidMode\":\"host\"}}", WEFT_UNSUPPORTED, "PidMode");
@@ -197,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_create_body), cmocka_unit_test(test_absent_is_default),
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_store_and_load),
         cmocka_unit_test(test_signals),     cmocka_unit_test(test_exec_body),
+        cmocka_unit_test(test_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,28 +43,6 @@ static void a_network_gets_a_link_and_an_mtu(void **state)
     expect_prepared(NETWORK(", 'Options': {'" OPTION_MTU "': '1500'}"), 1400, "br-0123456789ab", 0);
 }
 
-static void what_is_not_supported_is_refused(void **state)
-{
-    static const char *const docs[] = {
-        NETWORK(", 'Options': {'" OPTION_BRIDGE_ICC "': 'false'}"),
-        NETWORK(", 'Options': {'" OPTION_BRIDGE_GATEWAY_MODE_IPV4 "': 'routed'}"),
-        NETWORK(", 'Options': {'" OPTION_HOST_IPV4 "': '192.0.2.1'}"),
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(docs); i++) {
-        _cleanup_network_ struct network *net = make_network(docs[i]);
-        struct weft_error err = {0};
-
-        assert_int_equal(driver_bridge.prepare_network(net, 0, &err), -EOPNOTSUPP);
-        assert_non_null(strstr(err.text, "is not supported"));
-        assert_string_equal(net->link, "");
-    }
-    expect_prepared(NETWORK(", 'Options': {'" OPTION_BRIDGE_GATEWAY_MODE_IPV4
-                            "': 'nat', '" OPTION_BRIDGE_ICC "': '1'}"),
-                    0, "br-0123456789ab", 0);
-}
-
 static int check_endpoint(const char *network, const char *endpoint, struct weft_error *err)
 {
     _cleanup_network_ struct network *net = make_network(network);
@@ -157,29 +135,14 @@ static void host_and_null_put_nothing_into_the_kernel(void **state)
     }
 }
 
-static void the_ruleset_carries_its_version(void **state)
-{
-    _cleanup_fact_set_ struct fact_set facts = {0};
-    char comment[64];
-
-    (void)state;
-    assert_int_equal(firewall_render_base(&facts), 0);
-    assert_int_equal(facts.count, 1);
-    assert_int_equal(strlen(facts.facts[0].base.version), 16);
-    (void)snprintf(comment, sizeof comment, "comment \"weft %s\"", facts.facts[0].base.version);
-    assert_non_null(strstr(facts.facts[0].base.text, comment));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_gets_a_link_and_an_mtu),
-        cmocka_unit_test(what_is_not_supported_is_refused),
         cmocka_unit_test(an_endpoint_s_wishes_are_checked),
         cmocka_unit_test(sysctls_of_a_dotted_interface_stay_whole),
         cmocka_unit_test(drivers_are_found_by_name),
         cmocka_unit_test(host_and_null_put_nothing_into_the_kernel),
-        cmocka_unit_test(the_ruleset_carries_its_version),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

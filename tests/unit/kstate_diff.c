@@ -281,6 +281,54 @@ static void a_changed_ruleset_is_filled_again(void **state)
     expect(&scene, "- host: element links \"b\"\n");
 }
 
+static void a_ruleset_that_was_tampered_with_keeps_its_elements(void **state)
+{
+    struct scene scene = {0};
+
+    (void)state;
+    FILL(&scene.seen, owned(tampered("1")), owned(element("links", "a")),
+         owned(element("links", "b")));
+    FILL(&scene.desired, base("1"), element("links", "a"), guard_element("a", "fd00::7"));
+    expect(&scene, "- host: element links \"b\"\n"
+                   "~ host: ruleset 1\n"
+                   "+ host: element target6 \"a\" . 02:00:00:00:00:07 . "
+                   "0xfd000000000000000000000000000007\n");
+    FILL(&scene.seen, owned(tampered("1")), owned(element("links", "a")));
+    FILL(&scene.desired, base("2"), element("links", "a"));
+    expect(&scene, "~ host: ruleset 2\n"
+                   "+ host: element links \"a\"\n");
+}
+
+static void accept_rules_come_and_go_with_the_chains_that_need_them(void **state)
+{
+    struct scene scene = {0};
+
+    (void)state;
+    FILL(&scene.seen, owned(accept_to(NFPROTO_IPV4, "filter", "FORWARD", false)),
+         owned(accept_to(NFPROTO_INET, "theirs", "forward", false)));
+    FILL(&scene.desired, accept_to(NFPROTO_IPV4, "filter", "FORWARD", true),
+         accept_to(NFPROTO_IPV6, "filter", "FORWARD", false));
+    expect(&scene, "- host: accept to weft in theirs forward\n"
+                   "+ host: accept to weft in filter FORWARD\n");
+}
+
+static void ports_are_isolated(void **state)
+{
+    struct scene scene = {0};
+
+    (void)state;
+    FILL(&scene.seen, bridge("weft0"), veth("veth1", "weft0", &web), peer(&web, "veth1"));
+    FILL(&scene.desired, bridge("weft0"), isolated(veth("veth1", "weft0", &web)),
+         peer(&web, "veth1"));
+    expect(&scene, "~ host: link veth1 veth to web:eth0 master weft0 isolated up\n");
+    /* With its bridge a port loses what made it isolated. */
+    FILL(&scene.seen, isolated(veth("veth1", "weft0", &web)), peer(&web, "veth1"));
+    FILL(&scene.desired, bridge("weft0"), isolated(veth("veth1", "weft0", &web)),
+         peer(&web, "veth1"));
+    expect(&scene, "+ host: link weft0 bridge up\n"
+                   "~ host: link veth1 veth to web:eth0 master weft0 isolated up\n");
+}
+
 static void a_map_s_element_is_changed(void **state)
 {
     struct scene scene = {0};
@@ -364,6 +412,9 @@ int main(void)
         cmocka_unit_test(two_pairs_with_their_ends_swapped_are_made_anew),
         cmocka_unit_test(a_lost_namespace_is_made_with_all_that_was_in_it),
         cmocka_unit_test(a_changed_ruleset_is_filled_again),
+        cmocka_unit_test(a_ruleset_that_was_tampered_with_keeps_its_elements),
+        cmocka_unit_test(accept_rules_come_and_go_with_the_chains_that_need_them),
+        cmocka_unit_test(ports_are_isolated),
         cmocka_unit_test(a_map_s_element_is_changed),
         cmocka_unit_test(a_default_route_moves_in_one_step),
         cmocka_unit_test(a_route_moves_before_its_link_goes),

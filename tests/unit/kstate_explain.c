@@ -135,13 +135,85 @@ static void rulesets(void **state)
         base("1"),
         "nft list table inet weft >/dev/null 2>&1 || nft -f - <<'EOF'\ntable inet weft {\n}\nEOF\n");
     expect(OP_CHANGE, base("2"), base("1"),
-           "nft -f - <<'EOF'\ndelete table inet weft\ntable inet weft {\n}\nEOF\n");
-    EXPECT_REMOVE(base("1"), "nft delete table inet weft\n");
+           "{ cat <<'EOF'; for chain in before after; do "
+           "nft list chain inet weft $chain 2>/dev/null; done; } | nft -f -\n"
+           "add table inet weft\ndelete table inet weft\n"
+           "add table bridge weft\ndelete table bridge weft\n"
+           "table inet weft {\n}\nEOF\n");
+    EXPECT_REMOVE(base("1"), "nft delete table inet weft\nnft delete table bridge weft\n");
     EXPECT_ADD(element("links", "a"), "nft add element inet weft links '{ \"a\" }'\n");
     EXPECT_REMOVE(element("links", "a"), "nft delete element inet weft links '{ \"a\" }'\n");
     expect(OP_CHANGE, moved, map,
            "nft 'delete element inet weft published { tcp . 80 : 10.0.0.1 . 8080 }; "
            "add element inet weft published { tcp . 80 : 10.0.0.2 . 8080 }'\n");
+}
+
+#define CHAINS                                                                                     \
+    "table inet weft {\n\n    # chain no {\n    chain before {\n    }\n    chain forward {\n"      \
+    "        type filter hook forward priority filter; policy accept;\n    }\n}\n"                 \
+    "table bridge weft {\n    set guarded {\n        type ifname\n    }\n    chain other {\n    }\n}\n"
+
+static void a_ruleset_is_put_right_in_place(void **state)
+{
+    struct fact to = base("1");
+
+    (void)state;
+    to.base.text = CHAINS;
+    expect(OP_CHANGE, to, tampered("1"),
+           "nft -f - <<'EOF'\n" CHAINS "flush chain inet weft forward\n"
+           "flush chain bridge weft other\n" CHAINS "EOF\n");
+}
+
+static void elements_of_the_bridge_family(void **state)
+{
+    struct fact fact = guard_element("veth1", "fe80::42:acff:fe11:2");
+
+    (void)state;
+    EXPECT_ADD(fact, "nft add element bridge weft target6 '{ \"veth1\" . 02:00:00:00:00:07 . "
+                     "0xfe800000000000000042acfffe110002 }'\n");
+    strcpy(fact.elem.set, "source6");
+    EXPECT_REMOVE(fact, "nft delete element bridge weft source6 '{ \"veth1\" . "
+                        "02:00:00:00:00:07 . fe80::42:acff:fe11:2 }'\n");
+}
+
+static void isolated_ports(void **state)
+{
+    struct fact plain = veth("veth1", "weft0", &web), port = isolated(plain), stray = plain;
+
+    (void)state;
+    stray.link.master[0] = '\0';
+    EXPECT_ADD(port, "ip link add name veth1 master weft0 group 2003134068 type veth peer name "
+                     "eth0 netns web group 2003134068\n"
+                     "ip link set dev veth1 up\n"
+                     "bridge link set dev veth1 isolated on\n");
+    expect(OP_CHANGE, port, plain, "bridge link set dev veth1 isolated on\n");
+    expect(OP_CHANGE, plain, port, "bridge link set dev veth1 isolated off\n");
+    expect(OP_CHANGE, port, stray,
+           "ip link set dev veth1 master weft0\nbridge link set dev veth1 isolated on\n");
+    expect(OP_CHANGE, stray, port, "ip link set dev veth1 nomaster\n");
+}
+
+static void accept_rules(void **state)
+{
+    struct fact theirs = accept_to(NFPROTO_INET, "theirs", "forward", true);
+    struct fact v4 = accept_to(NFPROTO_IPV4, "filter", "FORWARD", true);
+    struct fact v6 = accept_to(NFPROTO_IPV6, "mangle", "FORWARD", false);
+
+    (void)state;
+    EXPECT_ADD(theirs, "nft 'insert rule inet theirs forward oifgroup 2003134068 counter accept "
+                       "comment \"weft\"'\n");
+    EXPECT_REMOVE(theirs, "nft -a list chain inet theirs forward | "
+                          "sed -n 's/.*oifgroup .* comment \"weft\" # handle //p' | "
+                          "xargs -rn1 nft delete rule inet theirs forward handle\n");
+    theirs.accept.chain.ends_in_drop = theirs.accept.outgoing = false;
+    EXPECT_ADD(theirs, "nft 'add rule inet theirs forward iifgroup 2003134068 counter accept "
+                       "comment \"weft\"'\n");
+    EXPECT_ADD(v4, "iptables -I FORWARD -m devgroup --dst-group 0x77656674 "
+                   "-m comment --comment weft -j ACCEPT\n");
+    EXPECT_REMOVE(v4, "iptables -D FORWARD -m devgroup --dst-group 0x77656674 "
+                      "-m comment --comment weft -j ACCEPT\n");
+    EXPECT_ADD(v6, "ip6tables -t mangle -A FORWARD -m devgroup --dst-group 0x77656674 "
+                   "-m comment --comment weft -j ACCEPT\n");
 }
 
 static void odd_names_are_quoted(void **state)
@@ -157,8 +229,8 @@ static void a_description_is_one_line(void **state)
         enum op_verb verb;
         const char *text;
     } cases[] = {
-        {OP_ADD, "nft -f base.nft  # table inet weft"},
-        {OP_CHANGE, "nft -f base.nft  # table inet weft"},
+        {OP_ADD, "nft -f base.nft  # tables inet weft and bridge weft"},
+        {OP_CHANGE, "nft -f base.nft  # tables inet weft and bridge weft"},
         {OP_REMOVE, "nft delete table inet weft"},
     };
 
@@ -186,6 +258,10 @@ int main(void)
         cmocka_unit_test(addresses_and_routes),
         cmocka_unit_test(sysctls),
         cmocka_unit_test(rulesets),
+        cmocka_unit_test(a_ruleset_is_put_right_in_place),
+        cmocka_unit_test(elements_of_the_bridge_family),
+        cmocka_unit_test(isolated_ports),
+        cmocka_unit_test(accept_rules),
         cmocka_unit_test(odd_names_are_quoted),
         cmocka_unit_test(a_description_is_one_line),
     };

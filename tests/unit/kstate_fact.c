@@ -29,7 +29,13 @@ static void keys_tell_things_apart(void **state)
     assert_true(compare(element("links", "a"), element("links", "b")) < 0);
     assert_true(compare(element("internal", "b"), element("links", "a")) < 0);
     assert_true(compare(map_element(80, "10.0.0.1", 80), map_element(81, "10.0.0.1", 80)) < 0);
+    assert_true(compare(element("z", "a"), guard_element("a", "fd00::7")) < 0);
+    assert_true(compare(guard_element("a", "fd00::7"), guard_element("a", "fd00::8")) < 0);
     assert_true(compare(sysctl_of(NULL, "a", "1"), sysctl_of(NULL, "b", "0")) < 0);
+    assert_true(compare(accept_to(NFPROTO_INET, "t", "a", false),
+                        accept_to(NFPROTO_INET, "t", "b", false)) < 0);
+    assert_true(compare(accept_to(NFPROTO_INET, "t", "a", false),
+                        accept_to(NFPROTO_IPV4, "a", "a", false)) < 0);
 }
 
 static void attributes_are_no_part_of_the_key(void **state)
@@ -41,6 +47,10 @@ static void attributes_are_no_part_of_the_key(void **state)
                              route(NULL, "0.0.0.0/0", "10.0.0.2", "b")),
                      0);
     assert_int_equal(compare(base("1"), base("2")), 0);
+    assert_int_equal(compare(bridge("a"), isolated(bridge("a"))), 0);
+    assert_int_equal(compare(accept_to(NFPROTO_INET, "t", "a", false),
+                             accept_to(NFPROTO_INET, "t", "a", true)),
+                     0);
     assert_int_equal(compare(map_element(80, "10.0.0.1", 80), map_element(80, "10.0.0.2", 8)), 0);
 }
 
@@ -82,7 +92,8 @@ static void what_is_left_open_matches_anything(void **state)
 static void what_is_named_must_match(void **state)
 {
     static const struct fact_link wishes[] = {
-        {.mtu = 1400}, {.mac = {{2}}}, {.no_autoconf = true}, {.master = "weft0"}, {.up = true},
+        {.mtu = 1400},       {.mac = {{2}}}, {.no_autoconf = true},
+        {.master = "weft0"}, {.up = true},   {.isolated = true},
     };
 
     (void)state;
@@ -96,6 +107,7 @@ static void what_is_named_must_match(void **state)
                                 (struct fact[]){route(NULL, "::/0", "fd00::2", "a")}));
     assert_false(fact_satisfies((struct fact[]){route(NULL, "::/0", "fd00::1", "a")},
                                 (struct fact[]){route(NULL, "::/0", "fd00::1", "b")}));
+    assert_false(fact_satisfies((struct fact[]){tampered("1")}, (struct fact[]){base("1")}));
     assert_false(fact_satisfies((struct fact[]){map_element(80, "10.0.0.1", 80)},
                                 (struct fact[]){map_element(80, "10.0.0.1", 81)}));
 }

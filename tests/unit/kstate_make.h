@@ -3,6 +3,7 @@
 
 /* Facts in a few words. To be included behind cmocka.h. */
 
+#include <linux/netfilter.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,6 +110,45 @@ static inline struct fact map_element(uint16_t port, const char *to, uint16_t to
     };
 
     assert_int_equal(addr_parse(to, &fact.elem.data[0].addr, NULL), 0);
+    return fact;
+}
+
+/* On the source guard's table: a neighbour advertisement that may be sent. */
+static inline struct fact guard_element(const char *ifname, const char *target)
+{
+    struct fact fact = element("target6", ifname);
+
+    fact.elem.table = NFT_TABLE_BRIDGE;
+    fact.elem.key[1] = (struct nft_field){.type = NFT_FIELD_MAC, .mac = {{2, 0, 0, 0, 0, 7}}};
+    fact.elem.key[2].type = NFT_FIELD_ADDR;
+    assert_int_equal(addr_parse(target, &fact.elem.key[2].addr, NULL), 0);
+    return fact;
+}
+
+static inline struct fact tampered(const char *version)
+{
+    struct fact fact = base(version);
+
+    fact.base.tampered = true;
+    return fact;
+}
+
+static inline struct fact isolated(struct fact fact)
+{
+    fact.link.isolated = true;
+    return fact;
+}
+
+/* The accept rule for what goes out to weft's links. */
+static inline struct fact accept_to(uint8_t family, const char *table, const char *chain,
+                                    bool ends_in_drop)
+{
+    struct fact fact = {.kind = FACT_NFT_ACCEPT,
+                        .accept = {.chain = {.family = family, .ends_in_drop = ends_in_drop},
+                                   .outgoing = true}};
+
+    (void)snprintf(fact.accept.chain.table, sizeof fact.accept.chain.table, "%s", table);
+    (void)snprintf(fact.accept.chain.name, sizeof fact.accept.chain.name, "%s", chain);
     return fact;
 }
 

@@ -39,7 +39,7 @@ static void wishes_come_back(void **state)
         "'MacAddress':'02:42:0a:05:00:07','GwPriority':-3,"
         "'DriverOpts':{'com.docker.network.endpoint.ifname':'wan0',"
         "'com.docker.network.endpoint.sysctls':'net.ipv4.conf.IFNAME.log_martians=1,"
-        "net.ipv6.conf.IFNAME.accept_ra=0','foo':'bar'}}");
+        "net.ipv6.conf.IFNAME.accept_ra=0','foo':'bar','weft.source_guard':'false'}}");
     struct endpoint_want want = {0};
 
     (void)state;
@@ -84,6 +84,9 @@ static void bad_wishes_are_refused(void **state)
          " interface name"},
         {"{'DriverOpts':{'com.docker.network.endpoint.name':'x'}}",
          "option com.docker.network.endpoint.name of the endpoint is unknown"},
+        {"{'DriverOpts':{'weft.guard':'x'}}", "option weft.guard of the endpoint is unknown"},
+        {"{'DriverOpts':{'weft.source_guard':'no'}}",
+         "option weft.source_guard of the endpoint: \"no\" is neither true nor false"},
         {"{'DriverOpts':{'com.docker.network.bridge.name':'x'}}",
          "option com.docker.network.bridge.name of the endpoint is unknown"},
         {SYSCTL(""), BAD_SYSCTL("")},

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "model/endpoint.h"
 #include "model/network.h"
 
 #define TEST_ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -34,6 +35,19 @@ static inline struct network *make_network(const char *text)
     if (network_from_json(doc, &net, &err) < 0)
         fail_msg("%s", err.text);
     return net;
+}
+
+/* On net, in no sandbox yet. */
+static inline struct endpoint *make_endpoint(const char *text, struct network *net)
+{
+    _cleanup_json_ json_t *doc = make_json(text);
+    struct endpoint *ep = NULL;
+    struct weft_error err = {0};
+
+    if (endpoint_from_json(doc, &ep, &err) < 0)
+        fail_msg("%s", err.text);
+    ep->network = net;
+    return ep;
 }
 
 static inline struct addr make_addr(const char *text)

@@ -128,15 +128,41 @@ static void options_are_kept(void **state)
         "'com.docker.network.bridge.trusted_host_interfaces':'eth0:wg0',"
         "'com.docker.network.container_iface_prefix':'twelve-chars',"
         "'com.docker.network.host_ipv6':'fd00::1',"
-        "'com.docker.network.driver.mtu':'68','my.own':'anything'}}");
+        "'com.docker.network.driver.mtu':'68','weft.source_guard':'false','my.own':'anything'}}");
 
     (void)state;
     assert_string_equal(network_option(net, OPTION_BRIDGE_NAME), "br-web");
     assert_string_equal(network_option(net, "my.own"), "anything");
     assert_null(network_option(net, OPTION_BRIDGE_ICC));
+    assert_false(network_option_bool(net, OPTION_SOURCE_GUARD, true));
     assert_false(network_option_bool(net, OPTION_BRIDGE_MASQUERADE, true));
     assert_true(network_option_bool(net, OPTION_BRIDGE_ICC, true));
     assert_false(network_option_bool(net, OPTION_BRIDGE_ICC, false));
+}
+
+static void gateway_modes_are_told_by_family(void **state)
+{
+    static const struct {
+        const char *text;
+        enum gateway_mode mode;
+    } modes[] = {
+        {"nat", GATEWAY_NAT},
+        {"nat-unprotected", GATEWAY_NAT_UNPROTECTED},
+        {"routed", GATEWAY_ROUTED},
+        {"isolated", GATEWAY_ISOLATED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+        _cleanup_free_ char *text =
+            str_printf("{'Name':'web','Internal':true,'Options':{"
+                       "'com.docker.network.bridge.gateway_mode_ipv6':'%s'}}",
+                       modes[i].text);
+        _cleanup_network_ struct network *net = make_network(text);
+
+        assert_int_equal(network_gateway_mode(net, AF_INET6), modes[i].mode);
+        assert_int_equal(network_gateway_mode(net, AF_INET), GATEWAY_NAT);
+    }
 }
 
 static void a_stored_document_comes_back(void **state)
@@ -329,9 +355,19 @@ static void bad_options_are_refused(void **state)
                 " routed and isolated",
          0},
         {"bridge.gateway_mode_ipv4':'isolated'",
-         "gateway mode isolated of network web is for internal networks only", 0},
+         "gateway mode isolated of network web needs an internal network", 0},
         {"bridge.host_binding_ipv4':'fd00::1'",
          OPTION "bridge.host_binding_ipv4 of network web: fd00::1 is not an IPv4 address", 0},
+        {"host_ipv4':'0.0.0.0'",
+         OPTION "host_ipv4 of network web: 0.0.0.0 is not an address that a host has", 0},
+        {"host_ipv6':'ff02::1'",
+         OPTION "host_ipv6 of network web: ff02::1 is not an address that a host has", 0},
+        {"bridge.gateway_mode_ipv6':'isolated'",
+         "gateway mode isolated of network web needs an internal network", 0},
+        {"driver.mtu':'1500','weft.source_gaurd':'true'",
+         "option weft.source_gaurd of network web is unknown", 0},
+        {"driver.mtu':'1500','weft.source_guard':'off'",
+         "option weft.source_guard of network web: \"off\" is neither true nor false", 0},
         {"host_ipv6':'10.0.0.1'",
          OPTION "host_ipv6 of network web: 10.0.0.1 is not an IPv6 address", 0},
         {"bridge.trusted_host_interfaces':'eth0:'",
@@ -367,6 +403,7 @@ int main(void)
         cmocka_unit_test(some_addresses_are_no_hosts),
         cmocka_unit_test(options_may_say_the_families),
         cmocka_unit_test(options_are_kept),
+        cmocka_unit_test(gateway_modes_are_told_by_family),
         cmocka_unit_test(a_stored_document_comes_back),
         cmocka_unit_test(bad_requests_are_refused),
         cmocka_unit_test(bad_pools_are_refused),

@@ -90,6 +90,33 @@ static int add_lease(void *arg, const char *network, const struct addr *addr, co
     return 0;
 }
 
+static int put_publish(struct world *world, const char *sandbox, uint32_t number, const char *port)
+{
+    struct publish p = {.number = number};
+
+    assert_int_equal(publish_port_parse(port, &p.want.proto, &p.want.port, NULL), 0);
+    return store_put_publish(world->store, sandbox, &p, NULL);
+}
+
+static int add_publish(void *arg, const char *sandbox, const struct publish *p,
+                       struct weft_error *err)
+{
+    char port[PUBLISH_PORT_TEXT_MAX];
+
+    (void)err;
+    strbuf_printf(arg, "%s/%u=%s ", sandbox, p->number,
+                  publish_port_format(p->want.proto, p->want.port, port));
+    return 0;
+}
+
+static void expect_publishes(struct world *world, const char *expected)
+{
+    _cleanup_strbuf_ struct strbuf text = {0};
+
+    assert_int_equal(store_each_publish(world->store, add_publish, &text, NULL), 0);
+    assert_string_equal(strbuf_text(&text), expected);
+}
+
 /* Everything that is stored, as text. */
 static void expect_contents(struct world *world, const char *expected)
 {
@@ -181,6 +208,71 @@ static void leases_and_endpoints_can_be_deleted(void **state)
     assert_int_equal(store_delete_endpoint(world->store, "e2", NULL), 0);
     expect_contents(world, "web back | a b | a | e1(n1,s1) e3(n1,s2) | fd00::3=e3(n1) ");
     assert_int_equal(store_put_lease(world->store, "n1", A("10.5.0.2"), "e3", NULL), 0);
+}
+
+static void published_ports_go_with_their_sandbox(void **state)
+{
+    struct world *world = *state;
+    struct publish stray = {.number = 1};
+    struct weft_error err = {0};
+
+    fill(world);
+    expect_publishes(world, "");
+    assert_int_equal(put_publish(world, "s2", 1, "80/tcp"), 0);
+    assert_int_equal(put_publish(world, "s1", 10, "82/tcp"), 0);
+    assert_int_equal(put_publish(world, "s1", 9, "81/tcp"), 0);
+    assert_int_equal(put_publish(world, "s1", UINT32_MAX, "83/udp"), 0);
+    expect_publishes(world, "s1/9=81/tcp s1/10=82/tcp s1/4294967295=83/udp s2/1=80/tcp ");
+    reopen(world);
+    assert_int_equal(put_publish(world, "s1", 9, "84/tcp"), 0);
+    assert_int_equal(store_delete_publish(world->store, "s1", 10, NULL), 0);
+    assert_int_equal(store_delete_publish(world->store, "s1", 11, NULL), 0);
+    expect_publishes(world, "s1/9=84/tcp s1/4294967295=83/udp s2/1=80/tcp ");
+    assert_int_equal(put(world, STORE_SANDBOX, "s2", "renamed", NULL), 0);
+    assert_int_equal(store_delete(world->store, STORE_SANDBOX, "s1", NULL), 0);
+    expect_publishes(world, "s2/1=80/tcp ");
+    assert_int_equal(store_put_publish(world->store, "nobody", &stray, &err), -EIO);
+    assert_non_null(strstr(err.text, "storing a published port failed"));
+}
+
+static int take_publish(void *arg, const char *sandbox, const struct publish *p,
+                        struct weft_error *err)
+{
+    (void)sandbox;
+    (void)err;
+    *(struct publish *)arg = *p;
+    return 0;
+}
+
+static void a_published_port_comes_back(void **state)
+{
+    static const struct publish ports[] = {
+        {1,
+         {IPPROTO_TCP, 80, {0}, 8080, 8090},
+         {{{AF_INET, {0}}, 8081}, {{AF_INET6, {0}}, 8081}},
+         2},
+        {2, {IPPROTO_UDP, 53, {AF_INET, {127, 0, 0, 1}}, 0, 0}, {{{0}, 0}}, 0},
+        {3, {IPPROTO_SCTP, 9, {AF_INET6, {0}}, 9, 9}, {{{AF_INET6, {0}}, 0}}, 1},
+        {UINT32_MAX, {IPPROTO_TCP, 65535, {0}, 0, 0}, {{{AF_INET6, {0x20, [15] = 1}}, 65535}}, 1},
+    };
+    struct world *world = *state;
+
+    fill(world);
+    for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+        const struct publish *p = &ports[i];
+        struct publish back = {0};
+
+        assert_int_equal(store_put_publish(world->store, "s1", p, NULL), 0);
+        assert_int_equal(store_each_publish(world->store, take_publish, &back, NULL), 0);
+        assert_int_equal(store_delete_publish(world->store, "s1", p->number, NULL), 0);
+        assert_int_equal(back.number, p->number);
+        assert_true(publish_want_equal(&back.want, &p->want));
+        assert_int_equal(back.binding_count, p->binding_count);
+        for (size_t b = 0; b < p->binding_count; b++) {
+            assert_true(addr_equal(&back.bindings[b].host, &p->bindings[b].host));
+            assert_int_equal(back.bindings[b].host_port, p->bindings[b].host_port);
+        }
+    }
 }
 
 static void conflicts_are_refused(void **state)
@@ -346,6 +438,27 @@ static void sql(struct world *world, const char *text)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static void bad_published_ports_are_refused(void **state)
+{
+    static const char *const values[] = {"proto = 1", "host = 'x'", "ipv4 = '300.0.0.1'",
+                                         "ipv6 = ':'"};
+    struct world *world = *state;
+
+    fill(world);
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        _cleanup_free_ char *damage = str_printf("UPDATE publish SET %s", values[i]);
+        struct weft_error err = {0};
+        struct publish p;
+
+        assert_int_equal(put_publish(world, "s1", 1, "80/tcp"), 0);
+        store_close(TAKE_PTR(world->store));
+        sql(world, damage);
+        assert_int_equal(store_open(world->dir, &world->store, NULL), 0);
+        assert_true(store_each_publish(world->store, take_publish, &p, &err) < 0);
+        assert_non_null(strstr(err.text, "weft.db"));
+    }
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     struct world *world = *state;
@@ -354,10 +467,23 @@ static void a_newer_schema_is_refused(void **state)
     store_close(TAKE_PTR(world->store));
     sql(world, "PRAGMA user_version = 99");
     assert_int_equal(store_open(world->dir, &world->store, &err), -EOPNOTSUPP);
-    assert_non_null(strstr(err.text, "has schema version 99, but this weftd knows only up to 1"));
+    assert_non_null(strstr(err.text, "has schema version 99, but this weftd knows only up to 2"));
     assert_null(world->store);
-    sql(world, "PRAGMA user_version = 1"); /* nothing else had changed */
+    sql(world, "PRAGMA user_version = 2"); /* nothing else had changed */
     assert_int_equal(store_open(world->dir, &world->store, NULL), 0);
+}
+
+static void an_older_schema_is_brought_up(void **state)
+{
+    struct world *world = *state;
+
+    fill(world);
+    store_close(TAKE_PTR(world->store));
+    sql(world, "DROP TABLE publish; PRAGMA user_version = 1");
+    assert_int_equal(store_open(world->dir, &world->store, NULL), 0);
+    assert_int_equal(put_publish(world, "s1", 1, "80/tcp"), 0);
+    reopen(world);
+    expect_publishes(world, "s1/1=80/tcp ");
 }
 
 static void a_damaged_file_is_refused(void **state)
@@ -404,6 +530,9 @@ int main(void)
         WORLD_TEST(replacing_keeps_the_place),
         WORLD_TEST(deleting_takes_along_what_depends),
         WORLD_TEST(leases_and_endpoints_can_be_deleted),
+        WORLD_TEST(published_ports_go_with_their_sandbox),
+        WORLD_TEST(a_published_port_comes_back),
+        WORLD_TEST(bad_published_ports_are_refused),
         WORLD_TEST(conflicts_are_refused),
         WORLD_TEST(a_transaction_is_all_or_nothing),
         WORLD_TEST(settings_are_kept),
@@ -413,6 +542,7 @@ int main(void)
         WORLD_TEST(files_are_private),
         WORLD_TEST(the_state_directory_is_made),
         WORLD_TEST(a_newer_schema_is_refused),
+        WORLD_TEST(an_older_schema_is_brought_up),
         WORLD_TEST(a_damaged_file_is_refused),
         WORLD_TEST(damaged_rows_are_named),
     };

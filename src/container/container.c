@@ -23,6 +23,8 @@ static void config_clear(struct container_config *config)
     strv_free(config->extra_hosts);
     strv_free(config->cap_add);
     strv_free(config->cap_drop);
+    strv_free(config->exposed);
+    publish_list_clear(&config->port_bindings);
     strmap_clear(&config->sysctls);
     strmap_clear(&config->labels);
     free(config->network_mode);

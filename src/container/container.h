@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "model/publish.h"
 
 struct container_config {
     strv entrypoint, cmd;
@@ -36,6 +37,9 @@ struct container_config {
     strv binds;           /* SRC:DST[:ro] */
     strv dns, dns_search, dns_options, extra_hosts;
     strv cap_add, cap_drop;
+    strv exposed;                      /* "80/tcp" */
+    struct publish_list port_bindings; /* of a create body; the engine moves them to the sandbox */
+    bool publish_all;                  /* every exposed port, at ephemeral host ports */
     struct strmap sysctls;
     struct strmap labels;
     char *network_mode; /* "default"/"bridge", "host", "none", "container:REF", or a network's name

@@ -3,7 +3,8 @@
 /*
  * Theory of operation: two tables say which member of struct container_config is which key of
  * Docker's Config and HostConfig; reading and writing both follow them. Only keys whose values are
- * more than a string, a list, a map or a boolean have code of their own.
+ * more than a string, a list, a map or a boolean have code of their own. PortBindings are read but
+ * not written: from its creation on a container's published ports are its sandbox's.
  */
 
 #include <errno.h>
@@ -53,6 +54,7 @@ static const struct field host_fields[] = {
     FIELD("ExtraHosts", LIST, extra_hosts),
     FIELD("Privileged", BOOLEAN, privileged),
     FIELD("ReadonlyRootfs", BOOLEAN, readonly_rootfs),
+    FIELD("PublishAllPorts", BOOLEAN, publish_all),
     FIELD("Sysctls", MAP, sysctls),
     FIELD("Runtime", TEXT, runtime),
 };
@@ -60,13 +62,12 @@ static const struct field host_fields[] = {
 /* Keys of HostConfig that would change what the container is allowed or given: better refused than
  * silently passed over. Clients send all of them, mostly empty. */
 static const char *const unsupported[] = {
-    "Mounts",         "VolumesFrom", "Devices",      "DeviceRequests",  "DeviceCgroupRules",
-    "Tmpfs",          "Ulimits",     "PortBindings", "PublishAllPorts", "Memory",
-    "MemorySwap",     "NanoCpus",    "CpuShares",    "CpuQuota",        "CpuPeriod",
-    "CpusetCpus",     "CpusetMems",  "PidsLimit",    "SecurityOpt",     "PidMode",
-    "UTSMode",        "UsernsMode",  "GroupAdd",     "Links",           "ShmSize",
-    "StorageOpt",     "BlkioWeight", "VolumeDriver", "CgroupParent",    "OomScoreAdj",
-    "OomKillDisable", "Init",
+    "Mounts",       "VolumesFrom",  "Devices",     "DeviceRequests", "DeviceCgroupRules",
+    "Tmpfs",        "Ulimits",      "Memory",      "MemorySwap",     "NanoCpus",
+    "CpuShares",    "CpuQuota",     "CpuPeriod",   "CpusetCpus",     "CpusetMems",
+    "PidsLimit",    "SecurityOpt",  "PidMode",     "UTSMode",        "UsernsMode",
+    "GroupAdd",     "Links",        "ShmSize",     "StorageOpt",     "BlkioWeight",
+    "VolumeDriver", "CgroupParent", "OomScoreAdj", "OomKillDisable", "Init",
 };
 
 /* ---- reading ---- */
@@ -142,6 +143,51 @@ static int refuse_unsupported(const json_t *host, struct weft_error *err)
     return 0;
 }
 
+/* The keys of an object. There may be as many as there are ports: strv_add() would take its time.
+ */
+static int copy_keys(const json_t *object, strv *ret, struct weft_error *err)
+{
+    _cleanup_strv_ strv keys = calloc(json_object_size(object) + 1, sizeof *keys);
+    json_t *nothing;
+    const char *key;
+    size_t count = 0;
+
+    if (!keys)
+        return weft_oom(err);
+    json_object_foreach ((json_t *)object, key, nothing) {
+        keys[count] = strdup(key);
+        if (!keys[count++])
+            return weft_oom(err);
+    }
+    *ret = TAKE_PTR(keys);
+    return 0;
+}
+
+/* The ports are the keys; "80" is "80/tcp". */
+static int read_exposed(const json_t *doc, struct container_config *config, struct weft_error *err)
+{
+    _cleanup_json_ json_t *exposed = json_object();
+    char text[PUBLISH_PORT_TEXT_MAX];
+    json_t *ports = NULL, *nothing;
+    const char *key;
+    uint16_t port;
+    uint8_t proto;
+    int r = json_get_object(doc, "ExposedPorts", &ports, err);
+
+    if (r < 0 || json_object_size(ports) == 0)
+        return r;
+    json_object_foreach (ports, key, nothing) {
+        r = publish_port_parse(key, &proto, &port, err);
+        if (r < 0) {
+            weft_error_prefix(err, "ExposedPorts");
+            return r;
+        }
+        if (json_object_set_new(exposed, publish_port_format(proto, port, text), json_null()) < 0)
+            return weft_oom(err);
+    }
+    return copy_keys(exposed, &config->exposed, err);
+}
+
 static int read_host_config(const json_t *doc, struct container_config *config,
                             struct weft_error *err)
 {
@@ -153,6 +199,9 @@ static int read_host_config(const json_t *doc, struct container_config *config,
     r = refuse_unsupported(host, err);
     if (r == 0)
         r = read_fields(host, host_fields, ARRAY_SIZE(host_fields), config, err);
+    if (r == 0)
+        r = publish_from_port_bindings(json_object_get(host, "PortBindings"),
+                                       &config->port_bindings, err);
     if (r == 0)
         r = json_get_object(host, "Annotations", &annotations, err);
     if (r == 0 && annotations)
@@ -256,6 +305,8 @@ int container_from_json(const json_t *doc, struct container **ret, struct weft_e
     if (r == 0)
         r = json_get_i64(doc, "StopTimeout", &c->config.stop_timeout, err);
     if (r == 0)
+        r = read_exposed(doc, &c->config, err);
+    if (r == 0)
         r = read_host_config(doc, &c->config, err);
     if (r == 0)
         r = json_get_string(doc, "Id", &id, err);
@@ -302,11 +353,23 @@ static json_t *fields_json(const struct field *fields, size_t count,
     return TAKE_PTR(object);
 }
 
+static json_t *exposed_json(char *const *exposed)
+{
+    _cleanup_json_ json_t *ports = json_object();
+
+    for (; exposed && *exposed; exposed++)
+        if (json_object_set_new(ports, *exposed, json_object()) < 0)
+            return NULL;
+    return TAKE_PTR(ports);
+}
+
 json_t *container_config_json(const struct container *c)
 {
     _cleanup_json_ json_t *object =
         fields_json(config_fields, ARRAY_SIZE(config_fields), &c->config);
 
+    if (json_object_set_new(object, "ExposedPorts", exposed_json(c->config.exposed)) < 0)
+        return NULL;
     if (c->config.stop_timeout >= 0 &&
         json_object_set_new(object, "StopTimeout", json_integer(c->config.stop_timeout)) < 0)
         return NULL;

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/change.h"
+#include "engine/change_step.h"
+#include "engine/conntrack.h"
 
 /* A touched object, with the namespace its facts speak of. Kept until the plan has run. */
 struct change_scope {
@@ -39,7 +40,7 @@ static struct change_scope *add_scope(struct change *ch, const char *id, struct 
     return scope;
 }
 
-static bool is_touched(const struct change *ch, const char *id)
+bool change_is_touched(const struct change *ch, const char *id)
 {
     for (size_t i = 0; i < ch->scope_count; i++)
         if (strcmp(ch->scopes[i]->id, id) == 0)
@@ -51,7 +52,7 @@ int change_touch_network(struct change *ch, struct network *net, struct weft_err
 {
     struct change_scope *scope;
 
-    if (is_touched(ch, net->id))
+    if (change_is_touched(ch, net->id))
         return 0;
     scope = add_scope(ch, net->id, err);
     if (!scope)
@@ -67,7 +68,7 @@ int change_touch_sandbox(struct change *ch, struct sandbox *sb, struct weft_erro
 {
     struct change_scope *scope;
 
-    if (is_touched(ch, sb->id))
+    if (change_is_touched(ch, sb->id))
         return 0;
     scope = add_scope(ch, sb->id, err);
     if (!scope)
@@ -76,7 +77,37 @@ int change_touch_sandbox(struct change *ch, struct sandbox *sb, struct weft_erro
     if (!engine_sandbox_slot(ch->engine, sb))
         return 0;
     sandbox_ns(sb, &scope->ns);
-    return render_sandbox(sb, &scope->ns, &ch->before) < 0 ? weft_oom(err) : 0;
+    return render_sandbox(ch->engine, sb, &scope->ns, &ch->before) < 0 ? weft_oom(err) : 0;
+}
+
+/* The sandbox of a scope, NULL when it has gone, or the scope is a network's. */
+static struct sandbox *scope_sandbox(const struct change *ch, const struct change_scope *scope)
+{
+    return scope->sb && hash_get(&ch->engine->sandboxes_by_id, scope->id) ? scope->sb : NULL;
+}
+
+int change_settle(struct change *ch, struct weft_error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && !ch->settled && i < ch->scope_count; i++) {
+        struct sandbox *sb = scope_sandbox(ch, ch->scopes[i]);
+
+        if (sb)
+            r = change_bind_ports(ch, sb, err);
+    }
+    ch->settled = r == 0;
+    return r;
+}
+
+void change_retarget(struct change *ch)
+{
+    for (size_t i = 0; i < ch->scope_count; i++) {
+        const struct sandbox *sb = scope_sandbox(ch, ch->scopes[i]);
+
+        if (sb)
+            retarget_ports(ch->engine, sb);
+    }
 }
 
 /* The facts of what is still there of the touched. */
@@ -90,20 +121,20 @@ static int render_after(struct change *ch, struct fact_set *after)
 
         if (scope->net && hash_get(&e->networks_by_id, scope->id)) {
             r = render_network(scope->net, after);
-        } else if (scope->sb && hash_get(&e->sandboxes_by_id, scope->id)) {
+        } else if (scope_sandbox(ch, scope)) {
             sandbox_ns(scope->sb, &scope->ns);
-            r = render_sandbox(scope->sb, &scope->ns, after);
+            r = render_sandbox(e, scope->sb, &scope->ns, after);
         }
     }
     return r;
 }
 
-static int make_plan(struct change *ch, struct plan *ret, struct weft_error *err)
+static int make_plan(struct change *ch, struct fact_set *after, struct plan *ret,
+                     struct weft_error *err)
 {
-    _cleanup_fact_set_ struct fact_set after = {0};
-
     fact_set_own(&ch->before);
-    if (render_after(ch, &after) < 0 || plan_diff(&ch->before, &after, ret) < 0)
+    *after = TAKE_GENERIC(ch->added, (struct fact_set){0});
+    if (render_after(ch, after) < 0 || plan_diff(&ch->before, after, ret) < 0)
         return weft_oom(err);
     return 0;
 }
@@ -132,15 +163,18 @@ static void restore(struct change *ch, const struct plan *plan)
     for (size_t i = 0; i < plan->count; i++)
         removed = removed || plan->ops[i].verb == OP_REMOVE;
     change_abort(ch);
-    if (removed && engine_mend(e, &err) < 0)
+    if (removed && engine_mend(e, MEND_ALL, NULL, &err) < 0)
         log_error("%s", err.text);
 }
 
 int change_commit(struct change *ch, struct strbuf *dry, struct weft_error *err)
 {
+    _cleanup_fact_set_ struct fact_set after = {0};
     _cleanup_plan_ struct plan plan = {0};
-    int r = make_plan(ch, &plan, err);
+    int r = change_settle(ch, err);
 
+    if (r == 0)
+        r = make_plan(ch, &after, &plan, err);
     if (r < 0)
         return r;
     if (dry) {
@@ -148,8 +182,11 @@ int change_commit(struct change *ch, struct strbuf *dry, struct weft_error *err)
         change_abort(ch);
         return 0;
     }
+    forget_before_reuse(ch->engine, &ch->before, &after);
     r = kernel_apply(ch->engine->kernel, &plan, err);
     if (r == 0) {
+        forget_connections(ch->engine, &plan, &ch->before, &after);
+        memory_settle(ch->engine, plan.count);
         r = change_commit_model(ch, err);
         if (r == 0)
             return 0;

@@ -16,6 +16,10 @@
  * verb returns early, change_abort (through _cleanup_change_) takes the changes back in reverse
  * order. A dry run is a transaction that is explained and then aborted.
  *
+ * Published ports of a sandbox may be many. So to publish and to unpublish do not touch it: only
+ * the facts of the ports concerned are rendered. Where a sandbox is touched, its ports follow at
+ * the end, when it is known which endpoints they lead through.
+ *
  * Objects that were added belong to the engine once the transaction is committed; those that were
  * removed are freed then.
  */
@@ -28,10 +32,12 @@ struct change_scope;
 struct change {
     struct engine *engine;
     struct change_step *steps;
-    size_t step_count;
+    size_t step_count, step_capacity;
     struct change_scope **scopes;
     size_t scope_count;
     struct fact_set before;
+    struct fact_set added; /* after, beside those of the touched */
+    bool settled;
     bool open;
 };
 
@@ -58,6 +64,17 @@ int change_remove_container(struct change *ch, struct container *c, struct weft_
  * is so already. */
 int change_activate(struct change *ch, struct sandbox *sb, bool active, struct weft_error *err);
 
+/* Adds published ports to a sandbox; if it is active they get their bindings, and what these need
+ * of the host is held. All or, for the transaction is then to be aborted, none. WEFT_CONFLICT when
+ * one is published already. */
+int change_publish(struct change *ch, struct sandbox *sb, const struct publish_want *wants,
+                   size_t count, struct weft_error *err);
+/* Takes away those that match. WEFT_NOT_FOUND when there is none for one of the wants. */
+int change_unpublish(struct change *ch, struct sandbox *sb, const struct publish_want *wants,
+                     size_t count, struct weft_error *err);
+
+/* Gives the ports of the touched sandboxes their bindings: what commits does so first. */
+int change_settle(struct change *ch, struct weft_error *err);
 /* Applies and commits; with dry, explains and aborts. */
 int change_commit(struct change *ch, struct strbuf *dry, struct weft_error *err);
 /* Commits model and store without the kernel: for start, which mends all at once. */

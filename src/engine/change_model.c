@@ -349,6 +349,8 @@ int change_remove_sandbox(struct change *ch, struct sandbox *sb, struct weft_err
     struct change_step step = {.kind = STEP_REMOVE_SANDBOX, .sb = sb};
     int r = change_touch_sandbox(ch, sb, err);
 
+    if (r == 0)
+        r = change_let_go_ports(ch, sb, err);
     while (r == 0 && sb->endpoint_count > 0)
         r = change_remove_endpoint(ch, sb->endpoints[sb->endpoint_count - 1], err);
     if (r == 0)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The steps of a transaction and their inverses: private to change.c, change_step.c and
- * change_model.c. */
+/* The steps of a transaction and their inverses: private to change*.c. */
 
 #include "engine/change.h"
 
@@ -20,6 +19,11 @@ enum step_kind {
     STEP_ADDRESS,  /* an endpoint's addresses and MAC changed: the old ones are kept */
     STEP_ACTIVATE, /* a sandbox's `active` was flipped */
     STEP_CURSOR,   /* an allocation moved its pool's cursor: the old one is kept */
+    STEP_PUBLISH,  /* ports were added to the end of a sandbox's list: the old count is kept */
+    STEP_PORTS,    /* a sandbox's list of ports was replaced: the old one is kept */
+    STEP_HOLD,     /* a port of the host was taken */
+    STEP_LET_GO, /* … is not needed any more. Released at the end: nobody shall take it before */
+    STEP_UNHOLD, /* … was released at once, to be taken again at other addresses */
 };
 
 struct change_step {
@@ -32,11 +36,31 @@ struct change_step {
     };
     struct network *pool_of; /* STEP_RESERVE, STEP_RELEASE, STEP_CURSOR */
     struct addr addr;
-    int family;                     /* STEP_CURSOR */
-    struct addr old_ipv4, old_ipv6; /* STEP_ADDRESS */
-    struct mac old_mac;
-    char owner[128]; /* STEP_RELEASE: for taking it again */
+    int family; /* STEP_CURSOR */
+    union {
+        struct { /* STEP_ADDRESS */
+            struct addr old_ipv4, old_ipv6;
+            struct mac old_mac;
+        };
+        char owner[128];               /* STEP_RELEASE: for taking it again */
+        size_t old_count;              /* STEP_PUBLISH */
+        struct publish_list old_ports; /* STEP_PORTS */
+        struct relay_port port;        /* STEP_HOLD, STEP_LET_GO, STEP_UNHOLD */
+    };
 };
 
 /* Remembers a step. 0 or -ENOMEM; the change itself is then to be taken back by the caller. */
 int change_record(struct change *ch, const struct change_step *step, struct weft_error *err);
+
+/* ---- change.c ---- */
+
+bool change_is_touched(const struct change *ch, const char *id);
+/* Makes the relay lead the ports of the touched sandboxes to the addresses these have now. */
+void change_retarget(struct change *ch);
+
+/* ---- change_publish.c ---- */
+
+/* Works out again where the ports of a touched sandbox are reached. */
+int change_bind_ports(struct change *ch, struct sandbox *sb, struct weft_error *err);
+/* The ports of a sandbox that is going are let go of. */
+int change_let_go_ports(struct change *ch, struct sandbox *sb, struct weft_error *err);

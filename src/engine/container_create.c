@@ -176,10 +176,87 @@ static int complete_container(struct engine *e, struct container *c, const struc
     return complete_hostname(c, mode, err);
 }
 
+/* ---- published ports ---- */
+
+struct wants {
+    struct publish_want *list;
+    size_t count;
+};
+
+static void wants_clear(struct wants *wants)
+{
+    free(wants->list);
+}
+
+static bool is_wanted(const struct wants *wants, uint8_t proto, uint16_t port)
+{
+    for (size_t i = 0; i < wants->count; i++)
+        if (wants->list[i].proto == proto && wants->list[i].port == port)
+            return true;
+    return false;
+}
+
+/* Every exposed port that is not published otherwise, at any port of the host. */
+static int add_exposed(const struct container_config *config, struct wants *wants,
+                       struct weft_error *err)
+{
+    for (char **exposed = config->exposed; exposed && *exposed; exposed++) {
+        struct publish_want want = {0};
+        int r = publish_port_parse(*exposed, &want.proto, &want.port, err);
+
+        if (r < 0)
+            return r;
+        if (!is_wanted(wants, want.proto, want.port))
+            wants->list[wants->count++] = want;
+    }
+    return 0;
+}
+
+/* Moves what the configuration publishes to *ret. */
+static int take_wants(struct container_config *config, struct wants *ret, struct weft_error *err)
+{
+    struct publish_list *list = &config->port_bindings;
+
+    ret->list = calloc(list->count + strv_length(config->exposed) + 1, sizeof *ret->list);
+    if (!ret->list)
+        return weft_oom(err);
+    for (size_t i = 0; i < list->count; i++)
+        ret->list[ret->count++] = list->items[i].want;
+    publish_list_clear(list);
+    return config->publish_all ? add_exposed(config, ret, err) : 0;
+}
+
+/* Docker's words. */
+static int complete_ports(struct container *c, const struct mode *mode, struct wants *ret,
+                          strv *warnings, struct weft_error *err)
+{
+    struct container_config *config = &c->config;
+    bool publishes = config->port_bindings.count > 0 || config->publish_all;
+    int r;
+
+    if (mode->other && publishes)
+        return weft_fail(err, WEFT_INVALID,
+                         "conflicting options: port publishing and the container type network "
+                         "mode");
+    if (mode->other && strv_length(config->exposed) > 0)
+        return weft_fail(err, WEFT_INVALID,
+                         "conflicting options: port exposing and the container type network mode");
+    r = take_wants(config, ret, err);
+    if (r < 0 || mode->other || strcmp(mode->net->driver, "host") != 0)
+        return r;
+    ret->count = 0;
+    if (publishes && warnings &&
+        strv_add(warnings, "Published ports are discarded when using host network mode") < 0)
+        return weft_oom(err);
+    return 0;
+}
+
+/* ---- the verb ---- */
+
 /* The container's half of the transaction. *c is taken. */
 static int add_all(struct change *ch, struct container **c, const struct mode *mode,
-                   const struct engine_join *joins, size_t join_count, bool active,
-                   struct weft_error *err)
+                   const struct engine_join *joins, size_t join_count, const struct wants *wants,
+                   bool active, strv *warnings, struct weft_error *err)
 {
     struct container *made = *c;
     struct sandbox *sb = NULL;
@@ -190,17 +267,22 @@ static int add_all(struct change *ch, struct container **c, const struct mode *m
     r = add_own_sandbox(ch, made, mode, &sb, err);
     if (r == 0)
         r = join_all(ch, sb, mode, joins, join_count, err);
+    if (r == 0)
+        r = change_publish(ch, sb, wants->list, wants->count, err);
+    if (r == 0)
+        r = warn_unpublished(sb, 0, warnings, err);
     if (r == 0 && active)
         r = change_activate(ch, sb, true, err);
     return r;
 }
 
 int engine_container_create(struct engine *e, struct container *c, const struct engine_join *joins,
-                            size_t join_count, struct strbuf *dry, const struct container **ret,
-                            struct weft_error *err)
+                            size_t join_count, struct strbuf *dry, strv *warnings,
+                            const struct container **ret, struct weft_error *err)
 {
     _cleanup_container_ struct container *owned = c;
     _cleanup_change_ struct change ch = {0};
+    _cleanup_(wants_clear) struct wants wants = {0};
     const struct container *made = c;
     struct mode mode = {0};
     int r = resolve_mode(e, c, &mode, err);
@@ -210,9 +292,11 @@ int engine_container_create(struct engine *e, struct container *c, const struct 
     if (r == 0)
         r = complete_container(e, c, &mode, err);
     if (r == 0)
+        r = complete_ports(c, &mode, &wants, warnings, err);
+    if (r == 0)
         r = change_begin(e, &ch, err);
     if (r == 0)
-        r = add_all(&ch, &owned, &mode, joins, join_count, dry != NULL, err);
+        r = add_all(&ch, &owned, &mode, joins, join_count, &wants, dry != NULL, warnings, err);
     if (r == 0)
         r = change_commit(&ch, dry, err);
     if (r < 0 || dry)

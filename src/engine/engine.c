@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "engine/change.h"
+#include "engine/conntrack.h"
 
 /* ---- from the store ---- */
 
@@ -73,6 +74,21 @@ static int load_endpoint(void *arg, const char *network_id, const char *sandbox_
     return r;
 }
 
+static int load_publish(void *arg, const char *sandbox_id, const struct publish *p,
+                        struct weft_error *err)
+{
+    struct engine *e = arg;
+    struct sandbox_slot *slot = hash_get(&e->sandboxes_by_id, sandbox_id);
+    struct publish_list *list = slot ? &slot->sandbox->publishes : NULL;
+
+    if (!list)
+        return weft_fail(err, WEFT_INTERNAL, "a published port in the store has no container");
+    if (publish_list_add(list, &p->want) < 0)
+        return weft_oom(err);
+    list->items[list->count - 1] = *p;
+    return 0;
+}
+
 static const struct endpoint *find_endpoint(const struct net_slot *slot, const char *id)
 {
     for (size_t i = 0; i < slot->endpoint_count; i++)
@@ -122,6 +138,8 @@ static int load(struct engine *e, struct weft_error *err)
         r = store_each(e->store, STORE_CONTAINER, load_container, e, err);
     if (r == 0)
         r = store_each_endpoint(e->store, load_endpoint, e, err);
+    if (r == 0)
+        r = store_each_publish(e->store, load_publish, e, err);
     if (r == 0)
         r = store_each_lease(e->store, load_lease, e, err);
     for (size_t i = 0; r == 0 && i < e->network_count; i++) {
@@ -178,7 +196,11 @@ static int open_all(struct engine *e, struct weft_error *err)
     if (r == 0)
         r = kernel_open(&e->kernel, err);
     if (r == 0)
+        r = forget_start(e, err);
+    if (r == 0)
         r = runtime_new(e->loop, &runtime, container_exited, e, &e->runtime, err);
+    if (r == 0)
+        r = relay_new(e->loop, &e->relay, err);
     if (r == 0)
         r = load_ula(e, err);
     return r < 0 ? r : load(e, err);
@@ -192,6 +214,7 @@ int engine_new(uv_loop_t *loop, const struct engine_config *config, struct engin
 
     if (!e)
         return weft_oom(err);
+    memory_start();
     e->loop = loop;
     e->config = *config;
     r = open_all(e, err);
@@ -207,6 +230,7 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    drift_stop(e);
     exec_forget(e, NULL);
     while (e->waiters)
         engine_wait_cancel(e->waiters);
@@ -245,8 +269,12 @@ void engine_free(struct engine *e)
     hash_clear(&e->sandboxes_by_name);
     hash_clear(&e->containers_by_id);
     hash_clear(&e->containers_by_name);
+    hash_clear(&e->links);
     hash_clear(&e->execs);
     runtime_free(e->runtime);
+    relay_free(e->relay);
+    forget_stop(e);
+    memory_stop(e);
     kernel_close(e->kernel);
     store_close(e->store);
     free(e->netns_dir);

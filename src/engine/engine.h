@@ -28,6 +28,7 @@
 #include "kernel/kernel.h"
 #include "model/endpoint.h"
 #include "model/network.h"
+#include "model/publish.h"
 #include "model/sandbox.h"
 #include "store/store.h"
 
@@ -37,11 +38,12 @@ struct engine;
 struct engine_config {
     const char *run_dir, *state_dir;
     const char *default_bridge_name;     /* "weft0" */
-    struct prefix default_bridge_subnet; /* gateway included or not: 172.17.0.0/16 */
+    struct prefix default_bridge_subnet; /* none: 172.17.0.0/16, or another if that is taken */
     const struct ipam_base *pools;
     size_t pool_count;
     uint32_t mtu;        /* 0: that of the default route's link */
     const char *runtime; /* "runc" */
+    bool publish_deny;   /* published ports are closed unless the administrator's chain accepts */
 };
 
 /* Opens kernel, store and runtime, and loads the model. Touches nothing in the kernel. */
@@ -50,6 +52,9 @@ int engine_new(uv_loop_t *loop, const struct engine_config *config, struct engin
 /* Mends: resumes containers, compares the model with the kernel and makes the kernel follow; makes
  * the predefined networks at the first start. What cannot be mended is logged. */
 int engine_start(struct engine *e, struct weft_error *err);
+/* Instead of engine_start: takes everything of weft's out of the kernel; the store stays. Refused
+ * while containers run. *ret_removed: how many things. */
+int engine_cleanup(struct engine *e, size_t *ret_removed, struct weft_error *err);
 /* Leaves containers and their network as they are. */
 void engine_free(struct engine *e);
 struct kernel *engine_kernel(struct engine *e);
@@ -79,6 +84,21 @@ int engine_connect(struct engine *e, const char *network, const char *who,
                    const struct endpoint_want *want, struct strbuf *dry, struct weft_error *err);
 int engine_disconnect(struct engine *e, const char *network, const char *who, struct strbuf *dry,
                       struct weft_error *err);
+
+/* ---- published ports ---- */
+
+/*
+ * Ports of a container or an attached sandbox, running or not. All of them or none. Of each want
+ * the first free host port is taken; what cannot be published where the sandbox is (an internal
+ * network, network none or host) is remembered, and a sentence about it is appended to *warnings
+ * (may be NULL). Publishing what is published already is WEFT_CONFLICT, unpublishing what is not
+ * WEFT_NOT_FOUND. To unpublish, wants match by protocol and port, and by host and host ports where
+ * they name them.
+ */
+int engine_publish(struct engine *e, const char *ref, const struct publish_want *wants,
+                   size_t count, struct strbuf *dry, strv *warnings, struct weft_error *err);
+int engine_unpublish(struct engine *e, const char *ref, const struct publish_want *wants,
+                     size_t count, struct strbuf *dry, struct weft_error *err);
 
 /* ---- sandboxes ---- */
 
@@ -120,11 +140,12 @@ struct engine_join {
     const char *network; /* ref */
     struct endpoint_want want;
 };
-/* c is consumed. joins beside what config.network_mode says (settings for that network too, if it
- * is named). dry shows create and start. */
+/* c is consumed; its config's port bindings become the sandbox's publishes. joins beside what
+ * config.network_mode says (settings for that network too, if it is named). dry shows create and
+ * start. warnings (may be NULL): as engine_publish. */
 int engine_container_create(struct engine *e, struct container *c, const struct engine_join *joins,
-                            size_t join_count, struct strbuf *dry, const struct container **ret,
-                            struct weft_error *err);
+                            size_t join_count, struct strbuf *dry, strv *warnings,
+                            const struct container **ret, struct weft_error *err);
 
 /* Asynchronous verbs: either they fail at once (-errno, done is not called), or done is called
  * once, later, from the loop. The container may be gone by then: keep ids, not pointers. */

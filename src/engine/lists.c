@@ -45,6 +45,45 @@ static int index_put(struct hash *ids, struct hash *names, const char *id, const
     return r;
 }
 
+/* Makes a link known by its name; a link without one is none. 0 or -ENOMEM. */
+static int put_link(struct engine *e, const char *name, const struct network *net,
+                    const struct endpoint *ep)
+{
+    struct link_slot *slot;
+    int r;
+
+    if (!*name)
+        return 0;
+    slot = calloc(1, sizeof *slot);
+    if (!slot)
+        return -ENOMEM;
+    (void)str_copy(slot->name, sizeof slot->name, name);
+    slot->net = net;
+    slot->ep = ep;
+    r = hash_put(&e->links, slot->name, slot);
+    if (r < 0)
+        free(slot);
+    return r == -EEXIST ? 0 : r; /* the first keeps the name */
+}
+
+static void drop_link(struct engine *e, const char *name, const struct network *net,
+                      const struct endpoint *ep)
+{
+    const struct link_slot *slot = hash_get(&e->links, name);
+
+    if (slot && slot->net == net && slot->ep == ep)
+        free(hash_remove(&e->links, name));
+}
+
+/* The host's end of an endpoint's pair; "" on networks that have none. */
+static const char *host_link(const struct endpoint *ep, char buf[static IFNAMSIZ])
+{
+    buf[0] = '\0';
+    if (ep->network->link[0])
+        endpoint_host_link(ep, buf);
+    return buf;
+}
+
 int engine_add_network(struct engine *e, struct network *net, struct weft_error *err)
 {
     _cleanup_free_ struct net_slot *slot = calloc(1, sizeof *slot);
@@ -62,8 +101,11 @@ int engine_add_network(struct engine *e, struct network *net, struct weft_error 
     }
     r = index_put(&e->networks_by_id, &e->networks_by_name, net->id, net->name, slot);
     if (r == 0) {
-        r = list_add((void ***)&e->networks, &e->network_count, net);
+        r = put_link(e, net->link, net, NULL);
+        if (r == 0)
+            r = list_add((void ***)&e->networks, &e->network_count, net);
         if (r < 0) {
+            drop_link(e, net->link, net, NULL);
             hash_remove(&e->networks_by_id, net->id);
             hash_remove(&e->networks_by_name, net->name);
         }
@@ -84,6 +126,7 @@ void engine_drop_network(struct engine *e, struct network *net)
 
     hash_remove(&e->networks_by_name, net->name);
     list_remove((void **)e->networks, &e->network_count, net);
+    drop_link(e, net->link, net, NULL);
     ipam_free(slot->ipam);
     free(slot->endpoints);
     free(slot);
@@ -131,11 +174,16 @@ void engine_drop_sandbox(struct engine *e, struct sandbox *sb)
 int engine_add_endpoint(struct engine *e, struct endpoint *ep, struct weft_error *err)
 {
     struct net_slot *slot = engine_net_slot(e, ep->network);
+    char link[IFNAMSIZ];
 
     if (list_add((void ***)&slot->endpoints, &slot->endpoint_count, ep) < 0)
         return weft_oom(err);
     if (sandbox_add_endpoint(ep->sandbox, ep) < 0) {
         list_remove((void **)slot->endpoints, &slot->endpoint_count, ep);
+        return weft_oom(err);
+    }
+    if (put_link(e, host_link(ep, link), ep->network, ep) < 0) {
+        engine_drop_endpoint(e, ep);
         return weft_oom(err);
     }
     return 0;
@@ -144,7 +192,9 @@ int engine_add_endpoint(struct engine *e, struct endpoint *ep, struct weft_error
 void engine_drop_endpoint(struct engine *e, struct endpoint *ep)
 {
     struct net_slot *slot = engine_net_slot(e, ep->network);
+    char link[IFNAMSIZ];
 
+    drop_link(e, host_link(ep, link), ep->network, ep);
     list_remove((void **)slot->endpoints, &slot->endpoint_count, ep);
     sandbox_remove_endpoint(ep->sandbox, ep);
 }

@@ -45,7 +45,8 @@ static int render_stack(const struct sandbox *sb, const struct kstate_ns *ns, st
     return fact_set_add(out, &loopback);
 }
 
-int render_sandbox(const struct sandbox *sb, const struct kstate_ns *ns, struct fact_set *out)
+int render_sandbox(const struct engine *e, const struct sandbox *sb, const struct kstate_ns *ns,
+                   struct fact_set *out)
 {
     static const int families[] = {AF_INET, AF_INET6};
     int r;
@@ -57,6 +58,8 @@ int render_sandbox(const struct sandbox *sb, const struct kstate_ns *ns, struct 
         const struct endpoint *ep = sb->endpoints[i];
 
         r = driver_find(ep->network->driver)->render_endpoint(ep, ns, out);
+        if (r == 0 && *ep->network->link)
+            r = firewall_render_endpoint(ep, out);
     }
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
         const struct endpoint *ep = sandbox_gateway_endpoint(sb, families[i]);
@@ -64,6 +67,8 @@ int render_sandbox(const struct sandbox *sb, const struct kstate_ns *ns, struct 
         if (ep)
             r = driver_find(ep->network->driver)->render_gateway(ep, families[i], ns, out);
     }
+    for (size_t i = 0; r == 0 && i < sb->publishes.count; i++)
+        r = firewall_render_publish(&e->host, sb, &sb->publishes.items[i], out);
     return r;
 }
 
@@ -90,7 +95,8 @@ static int explain_network(struct network *net, struct strbuf *out, struct weft_
     return r < 0 ? weft_oom(err) : explain_facts(&facts, out, err);
 }
 
-static int explain_sandbox(struct sandbox *sb, struct strbuf *out, struct weft_error *err)
+static int explain_sandbox(const struct engine *e, struct sandbox *sb, struct strbuf *out,
+                           struct weft_error *err)
 {
     _cleanup_fact_set_ struct fact_set facts = {0};
     struct kstate_ns ns;
@@ -100,7 +106,7 @@ static int explain_sandbox(struct sandbox *sb, struct strbuf *out, struct weft_e
     if (!sb->active)
         return weft_fail(err, WEFT_CONFLICT,
                          "container %s is not running: it has no network to explain", sb->name);
-    if (render_sandbox(sb, &ns, &facts) < 0)
+    if (render_sandbox(e, sb, &ns, &facts) < 0)
         return weft_oom(err);
     return explain_facts(&facts, out, err);
 }
@@ -120,7 +126,7 @@ int engine_explain(struct engine *e, const char *ref, struct strbuf *out, struct
     c = engine_container(e, ref, &ignored);
     sb = c ? engine_container_sandbox(e, c) : engine_sandbox(e, ref, &ignored);
     if (sb)
-        return explain_sandbox(sb, out, err);
+        return explain_sandbox(e, sb, out, err);
     net = engine_network(e, ref, &ignored);
     if (!net)
         return weft_fail(err, WEFT_NOT_FOUND, "no network, container or namespace is called %s",

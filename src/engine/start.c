@@ -4,9 +4,10 @@
  * Starting: whatever happened while weftd was away is made good.
  *
  * First the model learns what became of the containers: those that run go on; those that ended get
- * their exit code; those whose start was cut short are as if never started. Then the kernel is
- * dumped whole and made to follow the model: what is missing is made, what is weft's and not wanted
- * is removed. Last, what ended is cleared up like any other end.
+ * their exit code; those whose start was cut short are as if never started. Published ports are
+ * held again. Then the kernel is dumped whole and made to follow the model: what is missing is
+ * made, what is weft's and not wanted is removed. Last, what ended is cleared up like any other
+ * end.
  */
 
 #include <errno.h>
@@ -15,31 +16,72 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/change.h"
-#include "firewall/firewall.h"
 
 /* ---- predefined networks ---- */
 
-static json_t *predefined_doc(const struct engine_config *config, const char *name)
+/* Of the default bridge: what the configuration says; else docker's, unless a route of the host
+ * (docker's own bridge, say) has it already: then any that is free, and *ret is none. */
+static int default_subnet(struct engine *e, struct prefix *ret, struct weft_error *err)
 {
-    if (strcmp(name, "bridge") == 0)
-        return json_pack("{s:s, s:s, s:{s:[{s:s}]}, s:{s:s, s:s}}", "Name", name, "Driver",
-                         "bridge", "IPAM", "Config", "Subnet",
-                         prefix_text(&config->default_bridge_subnet), "Options", OPTION_BRIDGE_NAME,
-                         config->default_bridge_name, OPTION_BRIDGE_DEFAULT, "true");
-    return json_pack("{s:s, s:s}", "Name", name, "Driver",
-                     strcmp(name, "none") == 0 ? "null" : name);
+    static const struct prefix usual = {.addr = {AF_INET, {172, 17}}, .len = 16};
+    _cleanup_free_ struct prefix *routes = NULL;
+    size_t count = 0;
+    int r;
+
+    *ret = e->config.default_bridge_subnet;
+    if (prefix_is_set(ret))
+        return 0;
+    r = kernel_routes(e->kernel, &routes, &count, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        if (prefix_overlaps(&routes[i], &usual))
+            return 0;
+    *ret = usual;
+    return 0;
+}
+
+static json_t *bridge_doc(const struct engine *e, const struct prefix *subnet)
+{
+    _cleanup_json_ json_t *doc =
+        json_pack("{s:s, s:s, s:{s:s, s:s}}", "Name", "bridge", "Driver", "bridge", "Options",
+                  OPTION_BRIDGE_NAME, e->config.default_bridge_name, OPTION_BRIDGE_DEFAULT, "true");
+
+    if (doc && prefix_is_set(subnet) &&
+        json_object_set_new(doc, "IPAM",
+                            json_pack("{s:[{s:s}]}", "Config", "Subnet", prefix_text(subnet))) < 0)
+        return NULL;
+    return TAKE_PTR(doc);
+}
+
+static json_t *predefined_doc(struct engine *e, const char *name, struct weft_error *err)
+{
+    struct prefix subnet;
+    json_t *doc;
+
+    if (strcmp(name, "bridge") == 0) {
+        if (default_subnet(e, &subnet, err) < 0)
+            return NULL;
+        doc = bridge_doc(e, &subnet);
+    } else {
+        doc = json_pack("{s:s, s:s}", "Name", name, "Driver",
+                        strcmp(name, "none") == 0 ? "null" : name);
+    }
+    if (!doc)
+        weft_oom(err);
+    return doc;
 }
 
 /* In the model only: mending makes it in the kernel. */
 static int add_predefined(struct engine *e, const char *name, struct weft_error *err)
 {
-    _cleanup_json_ json_t *doc = predefined_doc(&e->config, name);
+    _cleanup_json_ json_t *doc = predefined_doc(e, name, err);
     _cleanup_network_ struct network *net = NULL;
     _cleanup_change_ struct change ch = {0};
     int r;
 
     if (!doc)
-        return weft_oom(err);
+        return -err->errnum;
     r = network_from_json(doc, &net, err);
     if (r < 0)
         return r;
@@ -54,9 +96,10 @@ static int add_predefined(struct engine *e, const char *name, struct weft_error 
 
 static bool default_bridge_differs(const struct engine *e, const struct network *net)
 {
+    const struct prefix *configured = &e->config.default_bridge_subnet;
     const struct pool *pool = network_pool(net, AF_INET);
 
-    return !pool || !prefix_equal(&pool->subnet, &e->config.default_bridge_subnet) ||
+    return !pool || (prefix_is_set(configured) && !prefix_equal(&pool->subnet, configured)) ||
            strcmp(net->link, e->config.default_bridge_name) != 0;
 }
 
@@ -164,74 +207,6 @@ static int sweep_runtime(struct engine *e, struct weft_error *err)
     return runtime_sweep(e->runtime, running, err);
 }
 
-/* ---- the kernel ---- */
-
-struct world {
-    struct kstate_ns *spaces;
-    const struct kstate_ns **list;
-    size_t count;
-    struct fact_set desired, seen;
-};
-
-static void world_clear(struct world *w)
-{
-    free(w->spaces);
-    free(w->list);
-    fact_set_clear(&w->desired);
-    fact_set_clear(&w->seen);
-}
-#define _cleanup_world_ _cleanup_(world_clear)
-
-/* Everything that is to hold. */
-static int render_world(struct engine *e, struct world *w)
-{
-    int r = firewall_render_base(&w->desired);
-
-    w->spaces = calloc(e->sandbox_count + 1, sizeof *w->spaces);
-    w->list = calloc(e->sandbox_count + 1, sizeof(struct kstate_ns *));
-    if (!w->spaces || !w->list)
-        return -ENOMEM;
-    for (size_t i = 0; r == 0 && i < e->network_count; i++)
-        r = render_network(e->networks[i], &w->desired);
-    for (size_t i = 0; r == 0 && i < e->sandbox_count; i++) {
-        struct kstate_ns *ns = &w->spaces[w->count];
-
-        engine_sandbox_slot(e, e->sandboxes[i])->identity = (struct netns_identity){0};
-        if (!e->sandboxes[i]->active || !sandbox_ns(e->sandboxes[i], ns))
-            continue;
-        w->list[w->count++] = ns;
-        r = render_sandbox(e->sandboxes[i], ns, &w->desired);
-    }
-    return r;
-}
-
-int engine_mend(struct engine *e, struct weft_error *err)
-{
-    _cleanup_world_ struct world w = {0};
-    _cleanup_plan_ struct plan plan = {0};
-    int r;
-
-    if (render_world(e, &w) < 0)
-        return weft_oom(err);
-    r = kernel_netns_sweep(e->netns_dir, w.list, w.count, err);
-    if (r == 0)
-        r = kernel_observe(e->kernel, w.list, w.count, &w.desired, &w.seen, err);
-    if (r < 0)
-        return r;
-    if (plan_diff(&w.seen, &w.desired, &plan) < 0)
-        return weft_oom(err);
-    for (size_t i = 0; i < plan.count; i++) {
-        _cleanup_strbuf_ struct strbuf line = {0};
-
-        op_describe(&plan.ops[i], &line);
-        log_debug("mending: %s", strbuf_text(&line));
-    }
-    r = kernel_apply_lenient(e->kernel, &plan);
-    if (plan.count > 0)
-        log_info("mended the kernel's state: %zu operations, %d failed", plan.count, r);
-    return r < 0 ? weft_fail_errno(err, r, "cannot mend the kernel's state") : 0;
-}
-
 /* Those that were to go with their end, but never came to it. */
 static void remove_orphans(struct engine *e)
 {
@@ -262,7 +237,13 @@ int engine_start(struct engine *e, struct weft_error *err)
     if (r == 0)
         r = sweep_runtime(e, err);
     if (r == 0)
-        r = engine_mend(e, err);
+        hold_ports(e);
+    if (r == 0 && drift_start(e, err) < 0)
+        log_warning("what others change will go unnoticed: %s", err->text);
+    if (r == 0)
+        r = rules_recall(e, err);
+    if (r == 0)
+        r = engine_mend(e, MEND_ALL, NULL, err);
     if (r == 0)
         remove_orphans(e);
     for (size_t i = 0; r == 0 && i < count; i++)

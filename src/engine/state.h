@@ -7,6 +7,8 @@
 #include <uv.h>
 
 #include "engine/engine.h"
+#include "firewall/firewall.h"
+#include "relay/relay.h"
 
 /* A network with what the engine keeps beside the model. */
 struct net_slot {
@@ -21,6 +23,7 @@ struct sandbox_slot {
     struct sandbox *sandbox;
     struct netns_identity identity; /* of its namespace, once asked for; ino 0: not yet */
     uv_poll_t *watch;               /* of the process it was attached by; NULL: none */
+    bool unsure;                    /* what is in its namespace may have changed */
 };
 
 /* A container likewise. Between the runtime's start and its report, and between the end of the
@@ -36,14 +39,28 @@ struct container_slot {
     void *start_arg;
 };
 
+/* A link of the host that the model speaks of: a network's bridge, or (ep not NULL) the host's end
+ * of an endpoint's pair. */
+struct link_slot {
+    char name[IFNAMSIZ];
+    const struct network *net;
+    const struct endpoint *ep;
+    unsigned wrong_since; /* drift.c's; 0: it is as it shall be */
+};
+
 struct engine {
     uv_loop_t *loop;
     struct engine_config config;
     struct kernel *kernel;
     struct store *store;
     struct runtime *runtime;
+    struct relay *relay; /* holds published ports */
+    struct {
+        uint16_t first, last, next;
+    } ephemeral; /* ports of the host; last 0: not known yet */
     char *netns_dir;
     uint8_t ula_global_id[5];
+    struct firewall_host host; /* as it was when last looked at, by mend.c */
 
     /* Arrays in the order of creation, and the same objects' slots by id and by name. */
     struct network **networks;
@@ -55,11 +72,15 @@ struct engine {
     struct container **containers;
     size_t container_count;
     struct hash containers_by_id, containers_by_name;
+    struct hash links; /* link_slots by name */
 
+    uv_timer_t *trim; /* memory.c's; NULL until it is needed */
     struct hash execs;
     struct engine_waiter *waiters;
     struct engine_subscription *subscriptions;
     char *log_path;
+    struct drift *drift; /* NULL: the kernel is not listened to */
+    struct forgetter *forgetter;
 };
 
 /* ---- lists.c: membership in the arrays and tables above. Objects are not freed. ---- */
@@ -92,7 +113,35 @@ const char *sandbox_owner(const struct sandbox *sb, char buf[static 128]);
 bool sandbox_ns(const struct sandbox *sb, struct kstate_ns *ret);
 int render_network(const struct network *net, struct fact_set *out);
 /* Nothing for an inactive sandbox or the host's. ns is sb's, and must live as long as the facts. */
-int render_sandbox(const struct sandbox *sb, const struct kstate_ns *ns, struct fact_set *out);
+int render_sandbox(const struct engine *e, const struct sandbox *sb, const struct kstate_ns *ns,
+                   struct fact_set *out);
+
+/* ---- host_port.c: published ports on the host ---- */
+
+/* Takes the first host port that want allows and that is free, at the addresses that *at names, and
+ * fills in its number. */
+int hold_first_free(struct engine *e, const struct sandbox *sb, const struct publish_want *want,
+                    struct relay_port *at, struct weft_error *err);
+/* The port of the host that a published port holds; false when it needs none. */
+bool held_port(const struct publish *p, struct relay_port *ret);
+/* Takes the ports of active sandboxes: at start. What cannot be had is logged. */
+void hold_ports(struct engine *e);
+/* Has the relay lead to the addresses that the sandbox has now. */
+void retarget_ports(struct engine *e, const struct sandbox *sb);
+
+/* ---- memory.c ---- */
+
+void memory_start(void);
+/* After a change of so many operations: has memory that was needed for it given back, soon. */
+void memory_settle(struct engine *e, size_t operations);
+void memory_stop(struct engine *e);
+
+/* ---- publish.c ---- */
+
+/* Appends a sentence about those of the sandbox's ports, from the first-th on, that cannot be
+ * reached from the host, if there are any. */
+int warn_unpublished(const struct sandbox *sb, size_t first, strv *warnings,
+                     struct weft_error *err);
 
 /* ---- choose.c: what the user left open ---- */
 
@@ -109,10 +158,36 @@ int complete_network(struct engine *e, struct network *net, struct weft_error *e
 void send_membership(struct engine *e, const char *action, const struct network *net,
                      const struct sandbox *sb);
 
-/* ---- start.c ---- */
+/* ---- mend.c ---- */
 
-/* Puts the kernel, as dumped, into the state the model wants. */
-int engine_mend(struct engine *e, struct weft_error *err);
+enum mend_reach {
+    MEND_ALL,  /* the host and all sandboxes' namespaces */
+    MEND_HOST, /* the host, and namespaces that may have changed along with it */
+};
+struct mend_outcome {
+    size_t operations;
+    size_t failed; /* of these; they were logged */
+};
+/* Puts the kernel, as dumped, into the state the model wants. ret may be NULL. */
+/* The host as it is now. */
+struct firewall_host look_at_host(void);
+int engine_mend(struct engine *e, enum mend_reach reach, struct mend_outcome *ret,
+                struct weft_error *err);
+
+/* ---- rules.c ---- */
+
+/* Before the first mending: tells the kernel's part what the last weftd loaded. 0 or -errno. */
+int rules_recall(struct engine *e, struct weft_error *err);
+/* After the ruleset was loaded. */
+void rules_remember(struct engine *e);
+
+/* ---- drift.c ---- */
+
+/* Listens to what others change, and mends. */
+int drift_start(struct engine *e, struct weft_error *err);
+void drift_stop(struct engine *e);
+/* For mending, before it dumps: what has been heard by now needs no other answer. */
+void drift_catch_up(struct engine *e, enum mend_reach reach);
 
 /* ---- watch.c ---- */
 

@@ -121,9 +121,11 @@ static int fail_create(const json_t *doc, int r, struct weft_error *err)
     return r;
 }
 
-static int reply_created(struct request *rq, const struct container *made, struct weft_error *err)
+static int reply_created(struct request *rq, const struct container *made, strv warnings,
+                         struct weft_error *err)
 {
-    return reply_json(rq, MHD_HTTP_CREATED, json_pack("{s:s, s:[]}", "Id", made->id, "Warnings"),
+    return reply_json(rq, MHD_HTTP_CREATED,
+                      json_pack("{s:s, s:o}", "Id", made->id, "Warnings", json_from_strv(warnings)),
                       err);
 }
 
@@ -132,6 +134,7 @@ int handle_container_create(struct request *rq, struct weft_error *err)
     _cleanup_(joins_clear) struct joins joins = {0};
     _cleanup_container_ struct container *c = NULL;
     _cleanup_json_ json_t *doc = NULL;
+    _cleanup_strv_ strv warnings = NULL;
     _cleanup_strbuf_ struct strbuf plan = {0};
     struct strbuf *dry = request_dry(rq, &plan);
     const struct container *made = NULL;
@@ -145,9 +148,9 @@ int handle_container_create(struct request *rq, struct weft_error *err)
         r = read_legacy_mac(doc, c->config.network_mode, &joins, err);
     if (r < 0)
         return r;
-    r = engine_container_create(rq->api->engine, TAKE_PTR(c), joins.list, joins.count, dry, &made,
-                                err);
+    r = engine_container_create(rq->api->engine, TAKE_PTR(c), joins.list, joins.count, dry,
+                                &warnings, &made, err);
     if (r < 0)
         return fail_create(doc, r, err);
-    return dry ? reply_text(rq, dry, err) : reply_created(rq, made, err);
+    return dry ? reply_text(rq, dry, err) : reply_created(rq, made, warnings, err);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/endpoint_json.h"
+#include "api/port_json.h"
 #include "base/json.h"
 #include "base/time.h"
 
@@ -13,8 +14,7 @@
 
 /* ---- networks ---- */
 
-/* The sandbox that is the container's own: one that shares another's stack has no networks. */
-static const struct sandbox *own_sandbox(struct engine *e, const struct container *c)
+const struct sandbox *container_own_sandbox(struct engine *e, const struct container *c)
 {
     return strcmp(c->id, c->sandbox_id) == 0 ? engine_container_sandbox(e, c) : NULL;
 }
@@ -48,14 +48,15 @@ static json_t *default_bridge_json(const json_t *networks)
 
 static json_t *network_settings_json(struct engine *e, const struct container *c)
 {
-    const struct sandbox *own = own_sandbox(e, c), *sb = engine_container_sandbox(e, c);
+    const struct sandbox *own = container_own_sandbox(e, c), *sb = engine_container_sandbox(e, c);
     bool active = c->status == CONTAINER_RUNNING && sb;
     json_t *networks = networks_json(own);
     _cleanup_json_ json_t *settings =
-        json_pack("{s:s, s:s, s:s, s:{}, s:b, s:s, s:i, s:n, s:n, s:o}", "Bridge", "", "SandboxID",
+        json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:i, s:n, s:n, s:o}", "Bridge", "", "SandboxID",
                   active ? sb->id : "", "SandboxKey", active && sb->netns ? sb->netns : "", "Ports",
-                  "HairpinMode", false, "LinkLocalIPv6Address", "", "LinkLocalIPv6PrefixLen", 0,
-                  "SecondaryIPAddresses", "SecondaryIPv6Addresses", "Networks", networks);
+                  port_map_json(own, c->config.exposed), "HairpinMode", false,
+                  "LinkLocalIPv6Address", "", "LinkLocalIPv6PrefixLen", 0, "SecondaryIPAddresses",
+                  "SecondaryIPv6Addresses", "Networks", networks);
 
     _cleanup_json_ json_t *bridge = default_bridge_json(networks);
 
@@ -134,6 +135,23 @@ static json_t *args_json(char *const *words)
     return json_from_strv(words && *words ? words + 1 : NULL);
 }
 
+static json_t *config_json(struct engine *e, const struct container *c)
+{
+    _cleanup_json_ json_t *config = container_config_json(c);
+
+    return port_expose(config, container_own_sandbox(e, c)) < 0 ? NULL : TAKE_PTR(config);
+}
+
+static json_t *host_config_json(struct engine *e, const struct container *c)
+{
+    _cleanup_json_ json_t *host = container_host_config_json(c);
+
+    if (json_object_set_new(host, "PortBindings", port_bindings_json(container_own_sandbox(e, c))) <
+        0)
+        return NULL;
+    return TAKE_PTR(host);
+}
+
 json_t *container_inspect_json(struct engine *e, const struct container *c)
 {
     _cleanup_strv_ strv words = NULL;
@@ -147,9 +165,9 @@ json_t *container_inspect_json(struct engine *e, const struct container *c)
         "Id", c->id, "Created", time_text(c->created), "Path", words ? words[0] : "", "Args",
         args_json(words), "State", state_json(c), "Image", "", "Name", "/", c->name, "RestartCount",
         0, "Driver", "overlay2", "Platform", "linux", "MountLabel", "", "ProcessLabel", "",
-        "AppArmorProfile", "", "ExecIDs", "HostConfig", container_host_config_json(c),
-        "GraphDriver", "Data", "Name", "overlay2", "Mounts", mounts_json(c), "Config",
-        container_config_json(c), "NetworkSettings", network_settings_json(e, c));
+        "AppArmorProfile", "", "ExecIDs", "HostConfig", host_config_json(e, c), "GraphDriver",
+        "Data", "Name", "overlay2", "Mounts", mounts_json(c), "Config", config_json(e, c),
+        "NetworkSettings", network_settings_json(e, c));
     if (!doc || add_files(doc, e, c) < 0)
         return NULL;
     return TAKE_PTR(doc);
@@ -217,17 +235,24 @@ static json_t *command_json(const struct container *c)
     return json_string(strbuf_text(&line));
 }
 
+json_t *container_ports_json(struct engine *e, const struct container *c)
+{
+    _cleanup_json_ json_t *map = port_map_json(container_own_sandbox(e, c), c->config.exposed);
+
+    return map ? port_list_json(map) : NULL;
+}
+
 json_t *container_summary_json(struct engine *e, const struct container *c)
 {
     const char *mode = str_is_empty(c->config.network_mode) ? "default" : c->config.network_mode;
 
-    return json_pack("{s:s, s:[s+], s:s, s:s, s:o, s:I, s:[], s:o, s:s, s:o, s:{s:s}, s:{s:o}, "
+    return json_pack("{s:s, s:[s+], s:s, s:s, s:o, s:I, s:o, s:o, s:s, s:o, s:{s:s}, s:{s:o}, "
                      "s:o}",
                      "Id", c->id, "Names", "/", c->name, "Image",
                      c->config.image ? c->config.image : "", "ImageID", "", "Command",
                      command_json(c), "Created", (json_int_t)(c->created / SECOND), "Ports",
-                     "Labels", json_from_strmap(&c->config.labels), "State",
-                     container_status_text(c->status), "Status", status_json(c), "HostConfig",
-                     "NetworkMode", mode, "NetworkSettings", "Networks",
-                     networks_json(own_sandbox(e, c)), "Mounts", mounts_json(c));
+                     container_ports_json(e, c), "Labels", json_from_strmap(&c->config.labels),
+                     "State", container_status_text(c->status), "Status", status_json(c),
+                     "HostConfig", "NetworkMode", mode, "NetworkSettings", "Networks",
+                     networks_json(container_own_sandbox(e, c)), "Mounts", mounts_json(c));
 }

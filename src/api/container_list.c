@@ -6,6 +6,7 @@
 #include "api/container_json.h"
 #include "api/filters.h"
 #include "api/handlers.h"
+#include "api/port_filter.h"
 #include "api/reply.h"
 #include "base/json.h"
 
@@ -25,8 +26,8 @@ struct query {
 
 static int parse_query(const struct request *rq, struct query *q, struct weft_error *err)
 {
-    static const char *const known[] = {"id",      "name",     "status", "label",
-                                        "network", "ancestor", "exited", NULL};
+    static const char *const known[] = {"id",       "name",   "status",  "label",  "network",
+                                        "ancestor", "exited", "publish", "expose", NULL};
     static const char *const states[] = {"created",  "running", "paused", "restarting",
                                          "removing", "exited",  "dead",   NULL};
     int64_t code;
@@ -34,6 +35,8 @@ static int parse_query(const struct request *rq, struct query *q, struct weft_er
 
     if (r == 0)
         r = filters_check(&q->filters, "status", states, err);
+    if (r == 0)
+        r = port_filters_check(&q->filters, err);
     if (r == 0)
         r = request_query_i64(rq, "limit", INT_MIN, INT_MAX, &q->limit, err);
     for (char *const *v = filters_values(&q->filters, "exited"); r == 0 && v && *v; v++)
@@ -66,6 +69,13 @@ static bool has_name(const struct container *c, const struct filters *f)
     return filters_search(f, "name", c->name) || filters_search(f, "name", slashed);
 }
 
+static bool has_port(struct engine *e, const struct container *c, const struct filters *f)
+{
+    _cleanup_json_ json_t *ports = port_filters_given(f) ? container_ports_json(e, c) : NULL;
+
+    return !port_filters_given(f) || port_filters_match(f, ports);
+}
+
 static bool passes(struct engine *e, const struct container *c, const struct query *q)
 {
     const struct filters *f = &q->filters;
@@ -80,7 +90,7 @@ static bool passes(struct engine *e, const struct container *c, const struct que
            filters_equal(f, "status", container_status_text(c->status)) &&
            filters_labels(f, "label", &c->config.labels) &&
            filters_equal(f, "ancestor", c->config.image ? c->config.image : "") &&
-           is_on_network(e, c, f);
+           is_on_network(e, c, f) && has_port(e, c, f);
 }
 
 /* The newest first. */

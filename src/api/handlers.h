@@ -29,6 +29,9 @@ request_handler handle_container_wait, handle_container_logs, handle_container_a
 /* exec.c */
 request_handler handle_exec_create, handle_exec_start, handle_exec_inspect, handle_exec_resize;
 
+/* publish.c */
+request_handler handle_publish, handle_unpublish, handle_port_list;
+
 /* weft.c */
 request_handler handle_explain, handle_attach, handle_detach, handle_sandbox_list,
     handle_sandbox_link, handle_link_remove, handle_veth_list, handle_fault, handle_fault_count;

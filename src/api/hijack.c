@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/relay.h"
+#include "api/prepend.h"
 #include "api/reply.h"
 #include "base/log.h"
 
@@ -43,7 +43,7 @@ static void on_upgrade(void *arg, struct MHD_Connection *connection _unused_, vo
     server_wake(h->api);
     /* What the client sent ahead of our answer was read with the request. */
     if (own >= 0 && extra_len > 0)
-        own = relay_new(h->api, own, extra, extra_len);
+        own = prepend_new(h->api, own, extra, extra_len);
     if (own < 0) {
         log_warning("cannot take over a client's connection");
         return; /* freed with the request */

@@ -68,6 +68,13 @@ int reply_text(struct request *rq, struct strbuf *text, struct weft_error *err)
     return reply_buffer(rq, MHD_HTTP_OK, CONTENT_TEXT, strbuf_take(text), len, err);
 }
 
+int reply_json_text(struct request *rq, struct strbuf *text, struct weft_error *err)
+{
+    size_t len = text->len;
+
+    return reply_buffer(rq, MHD_HTTP_OK, CONTENT_JSON, strbuf_take(text), len, err);
+}
+
 int reply_empty(struct request *rq, unsigned status, struct weft_error *err)
 {
     static char nothing[] = "";

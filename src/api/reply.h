@@ -20,6 +20,8 @@
 int reply_json(struct request *rq, unsigned status, json_t *doc, struct weft_error *err);
 /* Status 200; text is empty after. */
 int reply_text(struct request *rq, struct strbuf *text, struct weft_error *err);
+/* text is a JSON document. */
+int reply_json_text(struct request *rq, struct strbuf *text, struct weft_error *err);
 int reply_empty(struct request *rq, unsigned status, struct weft_error *err);
 /* Docker's {"message": …} with the code's status. */
 void reply_error(struct request *rq, const struct weft_error *err);

@@ -8,6 +8,7 @@
 #include "cli/body.h"
 #include "cli/commands.h"
 #include "cli/human.h"
+#include "cli/ports.h"
 #include "cli/row.h"
 #include "cli/table.h"
 #include "client/url.h"
@@ -27,8 +28,8 @@ static struct {
 static const struct cli_option options[] = {
     OPT_FLAG('a', "all", &args.all, "Show also containers that do not run"),
     OPT_LIST('f', "filter", &args.filters, "KEY=VALUE",
-             "Show only containers with this id, name, status, label, network, ancestor or "
-             "exited"),
+             "Show only containers with this id, name, status, label, network, ancestor, exited, "
+             "publish or expose"),
     OPT_STRING(0, "format", &args.format, "FORMAT", "table, json, a template, or 'table TEMPLATE'"),
     OPT_NUMBER('n', "last", &args.last, "NUMBER",
                "Show so many of those created last, in whatever state"),
@@ -101,26 +102,12 @@ static void add_names(json_t **row, const json_t *names)
     body_string(row, "Names", strbuf_text(&text));
 }
 
-/* "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 53/udp". */
 static void add_ports(json_t **row, const json_t *ports)
 {
     _cleanup_strbuf_ struct strbuf text = {0};
-    json_t *port;
-    size_t i;
 
-    json_array_foreach ((json_t *)ports, i, port) {
-        const char *ip = row_text(port, "IP");
-        json_int_t public = json_integer_value(json_object_get(port, "PublicPort"));
-
-        strbuf_puts(&text, i ? ", " : "");
-        if (public)
-            strbuf_printf(&text, strchr(ip, ':') ? "[%s]:%" PRId64 "->" : "%s:%" PRId64 "->", ip,
-                          (int64_t) public);
-        strbuf_printf(&text, "%" PRId64 "/%s",
-                      (int64_t)json_integer_value(json_object_get(port, "PrivatePort")),
-                      row_text(port, "Type"));
-    }
-    body_string(row, "Ports", strbuf_text(&text));
+    ports_summary(ports, &text);
+    body_add(row, "Ports", text.failed ? NULL : json_string(strbuf_text(&text)));
 }
 
 static void add_mounts(json_t **row, const json_t *mounts)

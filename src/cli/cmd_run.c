@@ -45,6 +45,8 @@ static const struct cli_option options[] = {
              "An environment variable; without a value, weft's own"),
     OPT_LIST(0, "env-file", &args.env_files, "FILE", "A file with an environment variable a line"),
     OPT_STRING('h', "hostname", &args.hostname, "NAME", "The container's host name"),
+    OPT_LIST(0, "expose", &args.exposed, "PORT[-END][/PROTOCOL]",
+             "A port that the program listens on, for --publish-all"),
     OPT_STRING(0, "ip", &args.endpoint.ip, "ADDRESS", "The IPv4 address on the first network"),
     OPT_STRING(0, "ip6", &args.endpoint.ip6, "ADDRESS", "The IPv6 address on the first network"),
     OPT_LIST('l', "label", &args.labels, "KEY=VALUE", "Metadata to keep with the container"),
@@ -62,6 +64,12 @@ static const struct cli_option options[] = {
              "Another name on the first network"),
     OPT_LIST(0, "net-alias", &args.endpoint.aliases, "NAME", NULL),
     OPT_FLAG(0, "privileged", &args.privileged, "Give all privileges"),
+    OPT_LIST(
+        'p', "publish", &args.published, "SPEC",
+        "[HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]: a port, or a range of them, to be reached at the "
+        "host"),
+    OPT_FLAG('P', "publish-all", &args.publish_all,
+             "Publish all exposed ports at free ports of the host"),
     OPT_FLAG(0, "read-only", &args.read_only, "Mount the root file system read-only"),
     OPT_FLAG(0, "rm", &args.remove, "Remove the container when it has ended"),
     OPT_STRING(0, "rootfs", &args.rootfs, "DIRECTORY",

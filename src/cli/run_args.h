@@ -19,6 +19,9 @@ struct run_args {
 
     strv networks;                 /* as --network has them */
     struct endpoint_args endpoint; /* of the first */
+    strv published;                /* as --publish has them */
+    strv exposed;
+    bool publish_all;
     strv dns;
     strv dns_searches;
     strv dns_options;

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "cli/body.h"
+#include "cli/port_spec.h"
 #include "cli/run_args.h"
 
 #define ENV_FILE_MAX (1024 * 1024)
@@ -121,6 +122,28 @@ static int add_rootfs(const struct run_args *args, json_t **host, struct weft_er
     return 0;
 }
 
+static int add_published(const struct run_args *args, json_t **host, struct weft_error *err)
+{
+    json_t *bindings = NULL;
+    int r = port_specs_bindings(args->published, &bindings, err);
+
+    if (r < 0)
+        return r;
+    body_filled(host, "PortBindings", bindings);
+    body_flag(host, "PublishAllPorts", args->publish_all);
+    return 0;
+}
+
+static int add_exposed(const struct run_args *args, json_t **config, struct weft_error *err)
+{
+    json_t *exposed = NULL;
+    int r = port_specs_exposed(args->exposed, &exposed, err);
+
+    if (r == 0)
+        body_filled(config, "ExposedPorts", exposed);
+    return r;
+}
+
 static int make_host_config(const struct run_args *args, const char *network_mode, json_t **ret,
                             struct weft_error *err)
 {
@@ -142,6 +165,8 @@ static int make_host_config(const struct run_args *args, const char *network_mod
         r = add_volumes(args, &host, err);
     if (r == 0)
         r = add_rootfs(args, &host, err);
+    if (r == 0)
+        r = add_published(args, &host, err);
     if (r == 0)
         r = body_pairs(&host, "Sysctls", "sysctl", args->sysctls, true, err);
     if (r < 0)
@@ -167,6 +192,8 @@ int run_body(const struct run_args *args, strv command, json_t **ret, struct wef
     body_flag(&config, "AttachStdout", !args->detach);
     body_flag(&config, "AttachStderr", !args->detach);
     r = add_environment(args, &config, err);
+    if (r == 0)
+        r = add_exposed(args, &config, err);
     if (r == 0)
         r = body_pairs(&config, "Labels", "label", args->labels, false, err);
     if (r == 0)

@@ -25,7 +25,7 @@ static int set_defaults(struct config *c, struct weft_error *err)
     };
     if (!c->socket || !c->state_dir || !c->run_dir || !c->bridge_name || !c->runtime)
         return weft_oom(err);
-    return prefix_parse("172.17.0.0/16", &c->bridge_subnet, err);
+    return 0;
 }
 
 static int get_path(const json_t *doc, const char *key, char **ret, struct weft_error *err)
@@ -74,7 +74,7 @@ static int read_bridge(const json_t *doc, struct config *c, struct weft_error *e
         r = ifname_check(c->bridge_name, err);
     if (r == 0)
         r = get_subnet(bridge, "subnet", &c->bridge_subnet, err);
-    if (r == 0 && c->bridge_subnet.addr.family != AF_INET)
+    if (r == 0 && c->bridge_subnet.addr.family == AF_INET6)
         r = weft_fail(err, WEFT_INVALID, "subnet must be an IPv4 subnet");
     if (r < 0)
         weft_error_prefix(err, "default_bridge");
@@ -178,6 +178,20 @@ static int read_run_dir(const json_t *doc, struct config *c, struct weft_error *
     return get_path(doc, "run_dir", &c->run_dir, err);
 }
 
+static int read_publish_default(const json_t *doc, struct config *c, struct weft_error *err)
+{
+    const char *text = "allow";
+    int r = json_get_string(doc, "publish_default", &text, err);
+
+    if (r < 0)
+        return r;
+    c->publish_deny = str_equal(text, "deny");
+    if (!c->publish_deny && !str_equal(text, "allow"))
+        return weft_fail(err, WEFT_INVALID, "publish_default must be allow or deny, not \"%s\"",
+                         text);
+    return 0;
+}
+
 static int read_runtime(const json_t *doc, struct config *c, struct weft_error *err)
 {
     int r = json_get_strdup(doc, "runtime", &c->runtime, err);
@@ -189,9 +203,16 @@ static const struct {
     const char *key;
     int (*read)(const json_t *doc, struct config *c, struct weft_error *err);
 } readers[] = {
-    {"socket", read_socket},   {"group", read_group},           {"state_dir", read_state_dir},
-    {"run_dir", read_run_dir}, {"default_bridge", read_bridge}, {"address_pools", read_pools},
-    {"mtu", read_mtu},         {"runtime", read_runtime},       {"log_level", read_level},
+    {"socket", read_socket},
+    {"group", read_group},
+    {"state_dir", read_state_dir},
+    {"run_dir", read_run_dir},
+    {"default_bridge", read_bridge},
+    {"address_pools", read_pools},
+    {"mtu", read_mtu},
+    {"publish_default", read_publish_default},
+    {"runtime", read_runtime},
+    {"log_level", read_level},
 };
 
 static int read_key(const json_t *doc, const char *key, struct config *c, struct weft_error *err)

@@ -16,11 +16,12 @@ struct config {
     char *state_dir;
     char *run_dir;
     char *bridge_name;
-    struct prefix bridge_subnet;
-    struct ipam_base *pools; /* NULL: ipam_default_bases */
+    struct prefix bridge_subnet; /* none: the engine chooses */
+    struct ipam_base *pools;     /* NULL: ipam_default_bases */
     size_t pool_count;
     uint32_t mtu; /* bytes; 0: that of the default route's link */
     char *runtime;
+    bool publish_deny; /* published ports are closed until the administrator opens them */
     enum log_level log_level;
 };
 

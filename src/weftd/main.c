@@ -23,6 +23,7 @@ struct options {
     const char *config;
     const char *socket;
     bool check;
+    bool cleanup;
     bool enable_faults;
 };
 
@@ -35,6 +36,7 @@ static const char help[] =
     "      --config FILE     Configuration (default " CONFIG_DEFAULT_PATH ")\n"
     "      --socket PATH     Listen here, whatever the configuration says\n"
     "      --check           Check the configuration and exit\n"
+    "      --cleanup         Take all that is weft's out of the kernel and exit\n"
     "      --enable-faults   Let clients make kernel operations fail (for tests)\n"
     "      --version         Print the version and exit\n"
     "      --help            Print this and exit\n";
@@ -42,11 +44,20 @@ static const char help[] =
 /* Returns 0 to go on, 1 to exit with success, −1 with failure. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
-    enum { OPT_CONFIG = 256, OPT_SOCKET, OPT_CHECK, OPT_FAULTS, OPT_VERSION, OPT_HELP };
+    enum {
+        OPT_CONFIG = 256,
+        OPT_SOCKET,
+        OPT_CHECK,
+        OPT_CLEANUP,
+        OPT_FAULTS,
+        OPT_VERSION,
+        OPT_HELP
+    };
     static const struct option longs[] = {
         {"config", required_argument, NULL, OPT_CONFIG},
         {"socket", required_argument, NULL, OPT_SOCKET},
         {"check", no_argument, NULL, OPT_CHECK},
+        {"cleanup", no_argument, NULL, OPT_CLEANUP},
         {"enable-faults", no_argument, NULL, OPT_FAULTS},
         {"version", no_argument, NULL, OPT_VERSION},
         {"help", no_argument, NULL, OPT_HELP},
@@ -64,6 +75,9 @@ static int parse_options(int argc, char **argv, struct options *ret)
             break;
         case OPT_CHECK:
             ret->check = true;
+            break;
+        case OPT_CLEANUP:
+            ret->cleanup = true;
             break;
         case OPT_FAULTS:
             ret->enable_faults = true;
@@ -142,10 +156,10 @@ static int open_engine(struct daemon *d, struct weft_error *err)
         .pool_count = c->pools ? c->pool_count : ipam_default_base_count,
         .mtu = c->mtu,
         .runtime = c->runtime,
+        .publish_deny = c->publish_deny,
     };
-    int r = engine_new(&d->loop, &config, &d->engine, err);
 
-    return r < 0 ? r : engine_start(d->engine, err);
+    return engine_new(&d->loop, &config, &d->engine, err);
 }
 
 static int open_api(struct daemon *d, const struct options *options, struct weft_error *err)
@@ -157,7 +171,7 @@ static int open_api(struct daemon *d, const struct options *options, struct weft
     return fd < 0 ? fd : api_new(&d->loop, d->engine, fd, &config, &d->api, err);
 }
 
-static int open_all(struct daemon *d, const struct options *options, struct weft_error *err)
+static int open_all(struct daemon *d, struct weft_error *err)
 {
     int r = privilege_drop(err);
 
@@ -166,9 +180,33 @@ static int open_all(struct daemon *d, const struct options *options, struct weft
         r = d->host_claim = service_claim_host(err);
     if (r >= 0)
         r = watch_signals(d, err);
+    return r < 0 ? r : open_engine(d, err);
+}
+
+static int serve(struct daemon *d, const struct options *options, struct weft_error *err)
+{
+    int r = engine_start(d->engine, err);
+
     if (r == 0)
-        r = open_engine(d, err);
-    return r < 0 ? r : open_api(d, options, err);
+        r = open_api(d, options, err);
+    if (r < 0)
+        return r;
+    malloc_trim(0);
+    log_info("weftd " WEFT_VERSION " is ready on %s", d->config.socket);
+    service_notify("READY=1");
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    service_notify("STOPPING=1");
+    return 0;
+}
+
+static int clean_up(struct daemon *d, struct weft_error *err)
+{
+    size_t removed;
+    int r = engine_cleanup(d->engine, &removed, err);
+
+    if (r == 0)
+        log_info("weft is out of the kernel: %zu things were removed", removed);
+    return r;
 }
 
 static void close_handle(uv_handle_t *handle, void *arg _unused_)
@@ -200,16 +238,11 @@ static int run(struct daemon *d, const struct options *options)
         log_error("cannot make the event loop: %s", uv_strerror(r));
         return r;
     }
-    r = open_all(d, options, &err);
-    if (r < 0) {
+    r = open_all(d, &err);
+    if (r == 0)
+        r = options->cleanup ? clean_up(d, &err) : serve(d, options, &err);
+    if (r < 0)
         log_error("%s", err.text);
-    } else {
-        malloc_trim(0);
-        log_info("weftd " WEFT_VERSION " is ready on %s", d->config.socket);
-        service_notify("READY=1");
-        uv_run(&d->loop, UV_RUN_DEFAULT);
-        service_notify("STOPPING=1");
-    }
     close_all(d);
     return r;
 }

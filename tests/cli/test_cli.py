@@ -74,7 +74,7 @@ def commands(weft):
 
 def test_every_command_has_help(weft):
     names = commands(weft)
-    assert len(names) == 28
+    assert len(names) == 31
     for name in names:
         out = weft(*name.split(), "--help").stdout
         assert out.startswith(f"Usage: weft {name}")
@@ -118,6 +118,9 @@ def test_unknown_command(weft):
     ("network create a b", "unexpected operand \"b\". See 'weft network create --help'."),
     ("ps web", "unexpected operand \"web\". See 'weft ps --help'."),
     ("netns frob", "unexpected operand \"frob\". See 'weft netns ls --help'."),
+    ("publish web", "missing SPEC. See 'weft publish --help'."),
+    ("unpublish web", "missing SPEC. See 'weft unpublish --help'."),
+    ("port", "missing CONTAINER. See 'weft port --help'."),
     ("stop -t soon web", "--timeout takes a whole number, not \"soon\". See 'weft stop --help'."),
     ("logs --tail", "option --tail needs a value. See 'weft logs --help'."),
 ])
@@ -402,6 +405,8 @@ SCRIPT = "ip link add dev veth0\n"
     ("run --dry-run true", "POST", "/containers/create"),
     ("attach --dry-run --pid 1 --network web", "POST", "/weft/attach"),
     ("detach --dry-run lab", "POST", "/weft/detach"),
+    ("publish --dry-run web 80", "POST", "/weft/publish"),
+    ("unpublish --dry-run web 80", "POST", "/weft/unpublish"),
 ])
 def test_dry_run(weft, daemon, line, method, path):
     daemon.on(method, path, reply(200, SCRIPT, "text/plain"))
@@ -478,7 +483,7 @@ def test_ps_json(weft, daemon):
     assert row == {
         "ID": ID, "Image": "host", "Command": '"sleep 100"', "State": "running",
         "CreatedAt": "2026-01-02 03:04:05 +0000 UTC", "Status": "Up 3 minutes", "Names": "web",
-        "Ports": "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 53/udp", "Networks": "bridge,web",
+        "Ports": "53/udp, 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp", "Networks": "bridge,web",
         "Labels": "a=1", "Mounts": "", "Size": "0B", "LocalVolumes": "0"}
 
 
@@ -652,6 +657,20 @@ def test_run_with_everything(weft, daemon, tmp_path):
         "NetworkingConfig": {"EndpointsConfig": {}}}
 
 
+def test_run_publishes(weft, daemon):
+    serve_run(daemon)
+    weft("run", "-d", "-p", "8080:80", "-p127.0.0.1::80", "--publish", "[::1]:5300-5301:53-54/udp",
+         "-p", "9000-9010:443", "-P", "--expose", "90-91", "--expose=53/udp", "true")
+    body = daemon.requests[0].body
+    assert body["ExposedPorts"] == {"90/tcp": {}, "91/tcp": {}, "53/udp": {}}
+    assert body["HostConfig"] == {
+        "NetworkMode": "default", "PublishAllPorts": True, "PortBindings": {
+            "80/tcp": [{"HostIp": "", "HostPort": "8080"}, {"HostIp": "127.0.0.1", "HostPort": ""}],
+            "53/udp": [{"HostIp": "::1", "HostPort": "5300"}],
+            "54/udp": [{"HostIp": "::1", "HostPort": "5301"}],
+            "443/tcp": [{"HostIp": "", "HostPort": "9000-9010"}]}}
+
+
 LONG = ("name=web,alias=a,alias=b,ip=10.5.0.8,ip6=fd00::8,mac-address=02:42:0a:05:00:08,"
         'link-local-ip=169.254.1.1,"driver-opt=k=1,2",gw-priority=5')
 LONG_SETTINGS = {
@@ -699,6 +718,12 @@ def test_run_networks(weft, daemon, options, mode, endpoints):
     (["--add-host", "x"], '--add-host takes NAME:ADDRESS, not "x"'),
     (["--add-host", ":1.1.1.1"], '--add-host takes NAME:ADDRESS, not ":1.1.1.1"'),
     (["-e", "=x"], '"=x" is no environment variable'),
+    (["-p", "8080:"], '"8080:": there is no port of the container'),
+    (["-p", "80", "--publish", "9-8:80"], '"9-8:80": range 9-8 is reversed'),
+    (["--publish=::1:80:80"], '"::1:80:80": an IPv6 address needs brackets: [::1]'),
+    (["--expose", "80:80"],
+     '"80:80": this is for a port of the container alone: PORT[-END][/PROTOCOL]'),
+    (["--expose", "70000"], '"70000": port 70000 is not between 1 and 65535'),
     (["--rootfs", "/nowhere"], "--rootfs /nowhere: No such file or directory"),
 ])
 def test_run_local_checks(weft, daemon, options, sentence):
@@ -1006,6 +1031,74 @@ def test_events(weft, daemon):
                                          "since": "5.000000000", "until": "6.000000000"}
     assert weft("events", "--format", "{{.Action}}").stdout == "connect\ny\n"
     assert json.loads(weft("events", "--format", "json").stdout.splitlines()[0]) == event
+
+
+# Published ports
+
+
+PORTS = {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}],
+         "443/tcp": [{"HostIp": "127.0.0.1", "HostPort": "32768"}], "53/udp": None,
+         "90/tcp": [{"HostIp": "::", "HostPort": ""}]}
+
+
+def test_port(weft, daemon):
+    daemon.on("GET", "/weft/ports/web", PORTS)
+    assert weft("port", "web").stdout.splitlines() == [
+        "80/tcp -> 0.0.0.0:8080", "80/tcp -> [::]:8080", "90/tcp -> [::]:",
+        "443/tcp -> 127.0.0.1:32768"]
+    assert weft("port", "web", "80").stdout == "0.0.0.0:8080\n[::]:8080\n"
+    assert weft("port", "web", "443/tcp").stdout == "127.0.0.1:32768\n"
+    daemon.on("GET", "/weft/ports/web", {})
+    assert weft("port", "web").stdout == ""
+
+
+@pytest.mark.parametrize("port, sentence", [
+    ("53/udp", "port 53/udp of web is not published"),
+    ("80/udp", "port 80/udp of web is not published"),
+    ("81", "port 81/tcp of web is not published"),
+    ("80-81", '"80-81" is more than one port'),
+    ("http", '"http": "http" is not a port'),
+    ("8080:80", '"8080:80": this is for a port of the container alone: PORT[-END][/PROTOCOL]'),
+])
+def test_port_fails(weft, daemon, port, sentence):
+    daemon.on("GET", "/weft/ports/web", PORTS)
+    assert fails(weft("port", "web", port, status=1)) == sentence
+
+
+def test_publish(weft, daemon):
+    daemon.on("POST", "/weft/publish", {"Warnings": ["network db is internal"], "Ports": PORTS})
+    done = weft("publish", "web", "8080:80", "53/udp", "1-2")
+    assert done.stdout == "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n"
+    assert done.stderr == "WARNING: network db is internal\n"
+    assert daemon.requests[-1].body == {"Container": "web", "PortBindings": {
+        "80/tcp": [{"HostIp": "", "HostPort": "8080"}], "53/udp": [{"HostIp": "", "HostPort": ""}],
+        "1/tcp": [{"HostIp": "", "HostPort": ""}], "2/tcp": [{"HostIp": "", "HostPort": ""}]}}
+
+
+def test_unpublish(weft, daemon):
+    daemon.on("POST", "/weft/unpublish", reply(204))
+    done = weft("unpublish", "web", "80/tcp", "[::1]:8443:443")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert daemon.requests[-1].body == {"Container": "web", "PortBindings": {
+        "80/tcp": [{"HostIp": "", "HostPort": ""}],
+        "443/tcp": [{"HostIp": "::1", "HostPort": "8443"}]}}
+
+
+@pytest.mark.parametrize("verb", ["publish", "unpublish"])
+def test_publish_fails(weft, daemon, verb):
+    assert fails(weft(verb, "web", "80", "90/x", status=1)) == \
+        '"90/x": protocol "x" is none of tcp, udp and sctp'
+    assert daemon.requests == []
+    daemon.on("POST", f"/weft/{verb}", reply(409, {"message": "port 80/tcp is taken by nginx"}))
+    assert fails(weft(verb, "web", "80", status=1)) == "port 80/tcp is taken by nginx"
+
+
+def test_ps_joins_ports(weft, daemon):
+    daemon.on("GET", "/containers/json", [container(Ports=[
+        {"IP": ip, "PrivatePort": port, "PublicPort": port, "Type": "tcp"}
+        for port in range(8010, 7999, -1) for ip in ("::", "0.0.0.0")])])
+    assert weft("ps", "--format", "{{.Ports}}").stdout == \
+        "0.0.0.0:8000-8010->8000-8010/tcp, [::]:8000-8010->8000-8010/tcp\n"
 
 
 # What docker has no word for

@@ -7,7 +7,7 @@
  * closed altogether: libuv reports a hang-up to those who wait for priority data (see pump.c).
  */
 
-#include "api/relay.h"
+#include "api/prepend.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #define BLOCK_SIZE 16384 /* bytes */
 
 struct side {
-    struct relay *relay;
+    struct prepend *prepend;
     struct side *other;
     uv_poll_t poll;
     int fd;
@@ -28,7 +28,7 @@ struct side {
     bool read_ended, write_ended;
 };
 
-struct relay {
+struct prepend {
     struct session session;
     struct side sides[2];
     unsigned open_handles;
@@ -37,21 +37,21 @@ struct relay {
 static void side_closed(uv_handle_t *handle)
 {
     struct side *side = handle->data;
-    struct relay *relay = side->relay;
+    struct prepend *prepend = side->prepend;
 
     close(side->fd);
     strbuf_free(&side->pending);
-    if (--relay->open_handles == 0)
-        free(relay);
+    if (--prepend->open_handles == 0)
+        free(prepend);
 }
 
-static void relay_end(struct session *s)
+static void prepend_end(struct session *s)
 {
-    struct relay *relay = (struct relay *)s;
+    struct prepend *prepend = (struct prepend *)s;
 
     session_remove(s);
     for (size_t i = 0; i < 2; i++)
-        uv_close((uv_handle_t *)&relay->sides[i].poll, side_closed);
+        uv_close((uv_handle_t *)&prepend->sides[i].poll, side_closed);
 }
 
 static int receive(struct side *side)
@@ -113,55 +113,55 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (r == 0 && (events & UV_READABLE))
         r = receive(side);
     for (size_t i = 0; r == 0 && i < 2; i++)
-        r = transmit(&side->relay->sides[i]);
+        r = transmit(&side->prepend->sides[i]);
     if (r < 0 || (side->write_ended && side->other->write_ended)) {
-        relay_end(&side->relay->session);
+        prepend_end(&side->prepend->session);
         return;
     }
     arm(side);
     arm(side->other);
 }
 
-static int open_sides(struct api *api, struct relay *relay)
+static int open_sides(struct api *api, struct prepend *prepend)
 {
     for (size_t i = 0; i < 2; i++) {
-        struct side *side = &relay->sides[i];
+        struct side *side = &prepend->sides[i];
         int r = uv_poll_init(api->loop, &side->poll, side->fd);
 
         if (r < 0)
             return r;
         side->poll.data = side;
-        side->relay = relay;
-        side->other = &relay->sides[1 - i];
-        relay->open_handles++;
+        side->prepend = prepend;
+        side->other = &prepend->sides[1 - i];
+        prepend->open_handles++;
     }
     return 0;
 }
 
-int relay_new(struct api *api, int fd, const void *data, size_t len)
+int prepend_new(struct api *api, int fd, const void *data, size_t len)
 {
     _cleanup_close_ int client = fd;
-    _cleanup_free_ struct relay *relay = calloc(1, sizeof *relay);
+    _cleanup_free_ struct prepend *prepend = calloc(1, sizeof *prepend);
     int pair[2], r;
 
-    if (!relay)
+    if (!prepend)
         return -ENOMEM;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return -errno;
-    relay->sides[0].fd = client;
-    relay->sides[1].fd = pair[0];
-    strbuf_add(&relay->sides[1].pending, data, len);
-    r = relay->sides[1].pending.failed ? -ENOMEM : open_sides(api, relay);
+    prepend->sides[0].fd = client;
+    prepend->sides[1].fd = pair[0];
+    strbuf_add(&prepend->sides[1].pending, data, len);
+    r = prepend->sides[1].pending.failed ? -ENOMEM : open_sides(api, prepend);
     if (r < 0) {
-        strbuf_free(&relay->sides[1].pending);
+        strbuf_free(&prepend->sides[1].pending);
         close(pair[0]);
         close(pair[1]);
         return r;
     }
     (void)TAKE_FD(client);
-    session_add(api, &relay->session);
-    relay->session.end = relay_end;
-    arm(&relay->sides[0]);
-    arm(&TAKE_PTR(relay)->sides[1]);
+    session_add(api, &prepend->session);
+    prepend->session.end = prepend_end;
+    arm(&prepend->sides[0]);
+    arm(&TAKE_PTR(prepend)->sides[1]);
     return pair[1];
 }

@@ -7,4 +7,4 @@
 
 /* fd is taken, also on failure. Returns a descriptor for the caller on which the given bytes and
  * then all else that fd yields can be read, and whose writes go to fd; -errno on failure. */
-int relay_new(struct api *api, int fd, const void *data, size_t len);
+int prepend_new(struct api *api, int fd, const void *data, size_t len);

@@ -8,7 +8,7 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libmnl
     libnftables-dev libuv1-dev libmicrohttpd-dev libsqlite3-dev libseccomp-dev libcap-ng-dev
     libsmartcols-dev libcmocka-dev python3)
 packages_run=(runc conmon iproute2 nftables util-linux procps hostname iputils-ping)
-packages_test=(clang clang-format clang-tidy libclang-rt-dev libasan8 libubsan1 python3-pytest
+packages_test=(conntrack iptables clang clang-format clang-tidy libclang-rt-dev libasan8 libubsan1 python3-pytest
     bridge-utils busybox-static git ca-certificates)
 
 die() {
@@ -55,16 +55,35 @@ install() {
     retry apt install --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The docker command without its daemon: unpacked beside the build, nothing is set up or started.
-install_docker_client() {
-    local dir=$repo/build/docker-client
-    if ! command -v docker >/dev/null && [[ ! -x $dir/usr/bin/docker ]]; then
-        echo "unpacking the docker command"
-        apt_update
-        mkdir -p "$dir"
-        (cd "$dir" && retry apt download docker.io && dpkg-deb -x docker.io_*.deb .)
-    fi
-    PATH=$PATH:$dir/usr/bin
+# Other engines and firewalls, for the tests to meet: docker, firewalld, ufw. Unpacked beside the build
+# with what they need; installed, they would start and take charge of this machine.
+peers=$repo/build/peers
+unpack_peers() {
+    local archives deb
+    [[ -e $peers/complete ]] && return
+    echo "unpacking docker, firewalld and ufw"
+    apt_update
+    archives=$(mktemp -d)
+    mkdir -p "$archives/partial" "$peers"
+    retry apt install --download-only --reinstall --no-install-recommends \
+        -o Dir::Cache::archives="$archives" docker.io firewalld ufw >/dev/null
+    for deb in "$archives"/*.deb; do
+        dpkg-deb -x "$deb" "$peers"
+    done
+    # Their folders are links to those below /usr by now.
+    for dir in bin sbin lib; do
+        [[ ! -d $peers/$dir ]] || cp -a "$peers/$dir" "$peers/usr/" && rm -rf "${peers:?}/$dir"
+    done
+    # What firewalld's package does when it is set up.
+    ln -sf org.fedoraproject.FirewallD1.server.policy.choice \
+        "$peers/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy"
+    rm -rf "$archives"
+    touch "$peers/complete"
+}
+
+# The docker command: the machine's own, or that of the peers.
+use_docker_client() {
+    command -v docker >/dev/null || PATH=$PATH:$peers/usr/bin
 }
 
 # build DIR [MESON OPTION…]: sets it up the first time.

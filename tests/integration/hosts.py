@@ -22,6 +22,7 @@ import time
 from typing import Any, Callable, NamedTuple
 
 HERE = pathlib.Path(__file__).parent
+REACH = str(HERE / "reach.py")
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -104,6 +105,26 @@ def sweep_cgroups() -> None:
     for path in cgroup_root().glob("weft-test-*"):
         if not os.path.exists(f"/proc/{path.name.split('-')[2]}"):
             remove_cgroup(path)
+
+
+class Talk:
+    """A connection to a server of reach.py."""
+
+    def __init__(self, child: subprocess.Popen):
+        self._child = child
+        self.first = self._read()
+
+    def _read(self) -> str:
+        assert self._child.stdout
+        return self._child.stdout.readline().rstrip("\n")
+
+    def again(self) -> str:
+        """Asks once more: what the server says, "" when the connection has gone."""
+        assert self._child.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.write("?\n")
+            self._child.stdin.flush()
+        return self._read()
 
 
 class Host:
@@ -296,6 +317,38 @@ class Host:
         """Our address as the server at address sees it."""
         return self.run(
             sys.executable, "-c", TCP_CLIENT, address, str(port), str(seconds), netns=netns
+        )
+
+    def echo(self, name: str, *ports: int, netns: str | None = None) -> int:
+        """Starts a server on these ports: see reach.py. Its process id in the host."""
+        child = self.popen(
+            sys.executable, REACH, "serve", name, *map(str, ports), netns=netns,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert child.stdout
+        said, _, pid = child.stdout.readline().partition(" ")
+        assert said == "listening"
+        return int(pid)
+
+    def probe(self, *questions: tuple, netns: str | None = None) -> list[str]:
+        """Asks all of (PROTO, ADDRESS, PORT, WHETHER AN ANSWER IS EXPECTED) at once. The answers
+        of reach.py, "" where there was none."""
+        answers = self.run(sys.executable, REACH, "probe", netns=netns, stdin=json.dumps(questions))
+        return json.loads(answers)
+
+    def reaches(self, address: str, port: int, proto: str = "tcp", netns: str | None = None) -> str:
+        """What the server there says, waited for."""
+        answer = self.probe((proto, address, port, True), netns=netns)[0]
+        assert answer, f"{self.name} does not reach {address} port {port}/{proto}"
+        return answer
+
+    def talk(self, proto: str, address: str, port: int, netns: str | None = None) -> Talk:
+        """A connection that stays."""
+        return Talk(
+            self.popen(
+                sys.executable, REACH, "talk", proto, address, str(port), netns=netns,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
         )
 
 

@@ -67,19 +67,19 @@ def stack(host: Host, netns: str | None = None) -> dict[str, Any]:
     }
 
 
+def plain(value: Any) -> Any:
+    """What nft says of an object, without handles and counters. Elements of sets come sorted."""
+    if isinstance(value, dict):
+        return {
+            key: sorted(map(plain, inner), key=json.dumps) if key == "elem" else plain(inner)
+            for key, inner in value.items()
+            if key not in ("handle", "packets", "bytes")
+        }
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
 def plain_rules(text: str) -> list[str]:
-    """`nft -j list ruleset` without handles and counters, a line for each object. Elements of sets
-    come sorted."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: sorted(map(plain, inner), key=json.dumps) if key == "elem" else plain(inner)
-                for key, inner in value.items()
-                if key not in ("handle", "packets", "bytes")
-            }
-        return [plain(inner) for inner in value] if isinstance(value, list) else value
-
+    """`nft -j list ruleset`, a line for each object."""
     objects = json.loads(text)["nftables"]
     return [json.dumps(plain(entry)) for entry in objects if "metainfo" not in entry]
 

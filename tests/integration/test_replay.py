@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hosts import Host
-from snapshots import assert_same, policy, stack
+from snapshots import plain, assert_same, policy, stack
 from weftd import Weft
 
 IFNAME = "com.docker.network.endpoint.ifname"
@@ -108,6 +108,7 @@ def kernel(host: Host, directory: str) -> dict[str, Any]:
     }
     seen = json.loads(re.sub(r"veth[0-9a-f]{7}", "veth", json.dumps(seen)))
     seen["host"]["links"].sort(key=json.dumps)
+    seen["nft"] = [json.dumps(plain(json.loads(line))) for line in seen["nft"]]
     return seen
 
 

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from typing import Any
 
-from hosts import TCP_CLIENT, TCP_SERVER, CommandFailed, Host, Result, eventually
+from hosts import REACH, TCP_CLIENT, TCP_SERVER, CommandFailed, Host, Result, eventually
 
 REPO = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("WEFT_BUILD", REPO / "build")).resolve()
@@ -108,7 +108,8 @@ class Weftd:
             return self.request("GET", "/_ping").status == 200
         return False
 
-    def _end(self, signo: int) -> int:
+    def end(self, signo: int) -> int:
+        """Ends weftd by a signal: its exit status."""
         assert self._process
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signo)
@@ -123,15 +124,15 @@ class Weftd:
 
     def stop(self) -> None:
         """Ends weftd as a service manager does."""
-        status = self._end(signal.SIGTERM)
+        status = self.end(signal.SIGTERM)
         assert status == 0, f"weftd ended with status {status}\n{self.log()}"
 
     def kill9(self) -> None:
-        self._end(signal.SIGKILL)
+        self.end(signal.SIGKILL)
 
     def restart(self, signo: int = signal.SIGKILL) -> None:
         """Ends weftd, by default as a crash does, and starts it again."""
-        self._end(signo)
+        self.end(signo)
         self.start()
 
     @property
@@ -231,6 +232,13 @@ class Weft:
         """A container that tells every TCP client its address."""
         return self.start(name, *flags, command=("/usr/bin/python3", "-c", TCP_SERVER, str(port)))
 
+    def echo(self, name: str, *flags: str, ports: tuple = (80,)) -> str:
+        """A container that answers on these ports, both protocols and families: see reach.py."""
+        program = pathlib.Path(REACH).read_text(encoding="utf-8")
+        container = self.start(name, *flags, command=python(program, "serve", name, *map(str, ports)))
+        self.wait_for_log(name, "listening")
+        return container
+
     def exec(self, name: str, *command: str) -> str:
         return self("exec", name, *command)
 
@@ -276,6 +284,23 @@ class Weft:
     def host_link(self, sandbox: str, network: str = "bridge") -> str:
         """The host's end of a sandbox's veth pair."""
         return self.sandbox(sandbox)["Networks"][network]["HostLink"]
+
+    # ---- ports ----
+
+    def ports(self, ref: str) -> dict:
+        """NetworkSettings.Ports of a container."""
+        return self.inspect(ref)["NetworkSettings"]["Ports"]
+
+    def host_port(self, ref: str, port: str = "80/tcp") -> int:
+        """The port of the host that leads to a container's."""
+        return int(self.ports(ref)[port][0]["HostPort"])
+
+    def attach(self, name: str, *flags: str) -> str:
+        """A namespace of somebody else on a network. Returns its path."""
+        self.host.run("ip", "netns", "add", name)
+        path = f"/run/netns/{name}"
+        self("attach", "--netns", path, "--name", name, *flags)
+        return path
 
     def pings(self, container: str, address: str) -> bool:
         return self.attempt("exec", container, "ping", "-n", "-c1", "-W1", address).status == 0

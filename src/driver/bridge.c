@@ -183,16 +183,6 @@ static int add_bridge(struct fact_set *out, const struct network *net)
     return fact_set_add(out, &fact);
 }
 
-/* Whether the host has the gateway's address. */
-static bool has_gateway(const struct network *net, const struct pool *pool)
-{
-    int family = pool->gateway.family;
-
-    if (!addr_is_set(&pool->gateway) || network_gateway_mode(net, family) == GATEWAY_ISOLATED)
-        return false;
-    return family != AF_INET || !network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);
-}
-
 static int add_gateways(struct fact_set *out, const struct network *net)
 {
     int r = 0;
@@ -200,7 +190,7 @@ static int add_gateways(struct fact_set *out, const struct network *net)
     for (size_t i = 0; i < net->pool_count && r == 0; i++) {
         const struct pool *pool = &net->pools[i];
 
-        if (has_gateway(net, pool))
+        if (network_has_gateway(net, pool))
             r = add_addr(out, NULL, net->link, &pool->gateway, pool->subnet.len);
     }
     return r;

@@ -397,6 +397,23 @@ static int run_sysctl(struct run *run, const struct op *op, struct done *done,
     return r;
 }
 
+static int run_resolver(struct run *run, const struct op *op, struct weft_error *err)
+{
+    struct netlink *nl;
+    int r;
+
+    ns_pool_make_room(&run->pool, 1);
+    r = ns_pool_nft(&run->pool, op->fact.ns, &nl, err);
+    if (r < 0)
+        return r;
+    if (op->verb != OP_REMOVE)
+        return nft_resolver_add(nl, err);
+    r = nft_resolver_remove(nl, err);
+    if (nl != &run->k->nft)
+        netlink_close_aside(nl);
+    return r;
+}
+
 /* The ruleset that has to be put right cannot be: somebody changed what only making anew changes.
  * Then the elements, which the plan takes to stay, go over to the new one. */
 static int replace_tampered_base(struct run *run, const struct fact_nft_base *base,
@@ -447,6 +464,8 @@ static void run_single(struct run *run, struct done *done)
         r = run_netns(run, op, &err);
     else if (op->fact.kind == FACT_SYSCTL)
         r = run_sysctl(run, op, done, &err);
+    else if (op->fact.kind == FACT_RESOLVER)
+        r = run_resolver(run, op, &err);
     else
         r = run_base(run, op, &err);
     if (r < 0)

@@ -92,6 +92,21 @@ int kernel_netns_identify_host(struct kernel *k, struct netns_identity *ret,
 int kernel_netns_sweep(const char *dir, const struct kstate_ns *const *keep, size_t count,
                        struct weft_error *err);
 
+/* A socket to be made in a namespace. */
+struct kernel_socket {
+    int family, type;   /* AF_INET, AF_INET6; SOCK_DGRAM, SOCK_STREAM */
+    struct addr addr;   /* bound to it (and listening, if SOCK_STREAM); none: neither */
+    uint16_t port;      /* host order */
+    const char *device; /* only what arrives through this link (SO_BINDTODEVICE); NULL: any */
+    int buffer;         /* octets of what waits to be received (SO_RCVBUFFORCE); 0: the default */
+};
+/* Makes sockets in a namespace (NULL: the host): non-blocking, close-on-exec, SO_REUSEADDR, IPv6
+ * ones for IPv6 only; the address need not be there yet (IP_FREEBIND). All or none: fds[i] is for
+ * sockets[i]. 0 or -errno. */
+int kernel_sockets(struct kernel *k, const struct kstate_ns *ns,
+                   const struct kernel_socket *sockets, size_t count, int *fds,
+                   struct weft_error *err);
+
 /* For tests of crashes and refusals: the nth operation from now on (1 is the next) fails as if the
  * kernel had answered EIO, or kills the process outright before it is sent. 0 turns it off. */
 enum kernel_fault { KERNEL_FAULT_NONE, KERNEL_FAULT_FAIL, KERNEL_FAULT_CRASH };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -47,6 +48,23 @@ void netlink_close(struct netlink *nl)
     if (nl->socket)
         (void)mnl_socket_close(nl->socket);
     nl->socket = NULL;
+}
+
+static void *close_socket(void *socket)
+{
+    (void)mnl_socket_close(socket);
+    return NULL;
+}
+
+void netlink_close_aside(struct netlink *nl)
+{
+    pthread_t thread;
+
+    if (nl->socket && pthread_create(&thread, NULL, close_socket, nl->socket) == 0) {
+        (void)pthread_detach(thread);
+        nl->socket = NULL;
+    }
+    netlink_close(nl);
 }
 
 int netlink_link_index(const struct netlink *nl, const char *name)

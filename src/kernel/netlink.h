@@ -28,6 +28,10 @@ struct netlink {
 int netlink_open(struct netlink *ret, int protocol, struct weft_error *err);
 void netlink_close(struct netlink *nl);
 
+/* The same without waiting: where nf_tables has just removed something, the kernel lets the last
+ * socket that spoke of it go only after an RCU grace period, some ten milliseconds. */
+void netlink_close_aside(struct netlink *nl);
+
 /* The index of a link in the socket's namespace, or -ENODEV. */
 int netlink_link_index(const struct netlink *nl, const char *name);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* nf_tables: the base ruleset as text; elements, and rules in chains of others, as netlink
- * messages. */
+/* nf_tables: the base ruleset as text; elements, rules in chains of others, and the table of a
+ * container's namespace as netlink messages. */
 
 #include "kernel/private.h"
 #include "kstate/fact.h"
@@ -20,6 +20,13 @@ int nft_accept_encode(struct netlink_batch *b, struct netlink *nl, const struct 
                       struct weft_error *err);
 /* Adds the facts of weft's accept rules in chains of others. 0 or -errno. */
 int nft_accept_observe(struct netlink *nl, struct fact_set *ret, struct weft_error *err);
+
+/* FACT_RESOLVER in the socket's namespace: its own table ip weft is made, instead of one that is
+ * there, or removed (-ENOENT: there is none). 0 or -errno. */
+int nft_resolver_add(struct netlink *nl, struct weft_error *err);
+int nft_resolver_remove(struct netlink *nl, struct weft_error *err);
+/* Whether the table is there, exactly as it was made. 0 or -errno. */
+int nft_resolver_observe(struct netlink *nl, bool *ret, struct weft_error *err);
 
 /* The messages around a batch that make it a transaction. 0 or -ENOMEM. */
 int nft_batch_begin(struct netlink_batch *b, struct weft_error *err);

@@ -27,6 +27,7 @@
 
 #include "base/str.h"
 #include "kernel/nft.h"
+#include "kernel/nft_expr.h"
 
 #define REQUEST_SIZE 512
 
@@ -321,27 +322,6 @@ int kernel_accepts(struct kernel *k, struct fact_set *ret, struct weft_error *er
 
 /* ---- writing rules ---- */
 
-static struct nlattr *begin_expression(struct nlmsghdr *nlh, const char *name,
-                                       struct nlattr **ret_data)
-{
-    struct nlattr *expression = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-
-    mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, name);
-    *ret_data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
-    return expression;
-}
-
-static void end_expression(struct nlmsghdr *nlh, struct nlattr *expression, struct nlattr *data)
-{
-    mnl_attr_nest_end(nlh, data);
-    mnl_attr_nest_end(nlh, expression);
-}
-
-static void put_number(struct nlmsghdr *nlh, uint16_t type, uint32_t number)
-{
-    mnl_attr_put_u32(nlh, type, htonl(number));
-}
-
 /* `-m devgroup --src-group …` */
 static void put_devgroup(struct nlmsghdr *nlh, bool outgoing)
 {
@@ -353,52 +333,29 @@ static void put_devgroup(struct nlmsghdr *nlh, bool outgoing)
         .dst_mask = outgoing ? UINT32_MAX : 0,
     };
     uint8_t padded[XT_ALIGNED(sizeof info)] = {0};
-    struct nlattr *data, *match = begin_expression(nlh, "match", &data);
+    struct nlattr *data, *match = nft_expr_begin(nlh, "match", &data);
 
     memcpy(padded, &info, sizeof info);
     mnl_attr_put_strz(nlh, NFTA_MATCH_NAME, "devgroup");
-    put_number(nlh, NFTA_MATCH_REV, 0);
+    nft_put_number(nlh, NFTA_MATCH_REV, 0);
     mnl_attr_put(nlh, NFTA_MATCH_INFO, sizeof padded, padded);
-    end_expression(nlh, match, data);
+    nft_expr_end(nlh, match, data);
 }
 
 /* `iifgroup …` */
 static void put_meta_group(struct nlmsghdr *nlh, bool outgoing)
 {
-    struct nlattr *data, *expression = begin_expression(nlh, "meta", &data), *operand;
+    static const uint32_t group = FACT_LINK_GROUP;
 
-    put_number(nlh, NFTA_META_KEY, outgoing ? NFT_META_OIFGROUP : NFT_META_IIFGROUP);
-    put_number(nlh, NFTA_META_DREG, NFT_REG_1);
-    end_expression(nlh, expression, data);
-
-    expression = begin_expression(nlh, "cmp", &data);
-    put_number(nlh, NFTA_CMP_SREG, NFT_REG_1);
-    put_number(nlh, NFTA_CMP_OP, NFT_CMP_EQ);
-    operand = mnl_attr_nest_start(nlh, NFTA_CMP_DATA);
-    mnl_attr_put_u32(nlh, NFTA_DATA_VALUE, FACT_LINK_GROUP);
-    mnl_attr_nest_end(nlh, operand);
-    end_expression(nlh, expression, data);
+    nft_expr_meta(nlh, outgoing ? NFT_META_OIFGROUP : NFT_META_IIFGROUP);
+    nft_expr_cmp(nlh, NFT_CMP_EQ, &group, sizeof group);
 }
 
 static void put_counter(struct nlmsghdr *nlh)
 {
-    struct nlattr *data, *expression = begin_expression(nlh, "counter", &data);
+    struct nlattr *data, *expression = nft_expr_begin(nlh, "counter", &data);
 
-    end_expression(nlh, expression, data);
-}
-
-static void put_accept(struct nlmsghdr *nlh)
-{
-    struct nlattr *data, *expression = begin_expression(nlh, "immediate", &data);
-    struct nlattr *value, *verdict;
-
-    put_number(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
-    value = mnl_attr_nest_start(nlh, NFTA_IMMEDIATE_DATA);
-    verdict = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
-    put_number(nlh, NFTA_VERDICT_CODE, NF_ACCEPT);
-    mnl_attr_nest_end(nlh, verdict);
-    mnl_attr_nest_end(nlh, value);
-    end_expression(nlh, expression, data);
+    nft_expr_end(nlh, expression, data);
 }
 
 /* Begins a request about a rule of the chain. */
@@ -435,7 +392,7 @@ static int encode_add(struct netlink_batch *b, const struct fact_nft_accept *acc
     else
         put_meta_group(nlh, accept->outgoing);
     put_counter(nlh);
-    put_accept(nlh);
+    nft_expr_verdict(nlh, NF_ACCEPT);
     mnl_attr_nest_end(nlh, expressions);
     memcpy(userdata, comment, sizeof comment);
     memcpy(userdata + sizeof comment, FACT_NFT_ACCEPT_COMMENT, sizeof FACT_NFT_ACCEPT_COMMENT);

@@ -35,37 +35,53 @@ int ns_pool_fd(struct ns_pool *pool, const struct kstate_ns *ns, struct weft_err
     return i < 0 ? i : pool->entries[i].fd;
 }
 
-static int open_rtnl(struct ns_pool *pool, struct ns_pool_entry *entry, struct weft_error *err)
+static int open_netlink(const struct ns_pool *pool, int fd, struct netlink *nl, int protocol,
+                        struct weft_error *err)
 {
-    int r = netns_enter(entry->fd, err);
+    int r = netns_enter(fd, err);
 
     if (r < 0)
         return r;
-    r = netlink_open(&entry->rtnl, NETLINK_ROUTE, err);
+    r = netlink_open(nl, protocol, err);
     netns_leave(pool->k->host_ns);
     return r;
 }
 
-int ns_pool_rtnl(struct ns_pool *pool, const struct kstate_ns *ns, struct netlink **ret,
-                 struct weft_error *err)
+static int find_netlink(struct ns_pool *pool, const struct kstate_ns *ns, int protocol,
+                        struct netlink **ret, struct weft_error *err)
 {
+    bool routing = protocol == NETLINK_ROUTE;
     struct ns_pool_entry *entry;
+    struct netlink *nl;
     int i, r = 0;
 
     if (!ns) {
-        *ret = &pool->k->rtnl;
+        *ret = routing ? &pool->k->rtnl : &pool->k->nft;
         return 0;
     }
     i = find(pool, ns, err);
     if (i < 0)
         return i;
     entry = &pool->entries[i];
-    if (!entry->rtnl.socket)
-        r = open_rtnl(pool, entry, err);
+    nl = routing ? &entry->rtnl : &entry->nft;
+    if (!nl->socket)
+        r = open_netlink(pool, entry->fd, nl, protocol, err);
     if (r < 0)
         return r;
-    *ret = &entry->rtnl;
+    *ret = nl;
     return 0;
+}
+
+int ns_pool_rtnl(struct ns_pool *pool, const struct kstate_ns *ns, struct netlink **ret,
+                 struct weft_error *err)
+{
+    return find_netlink(pool, ns, NETLINK_ROUTE, ret, err);
+}
+
+int ns_pool_nft(struct ns_pool *pool, const struct kstate_ns *ns, struct netlink **ret,
+                struct weft_error *err)
+{
+    return find_netlink(pool, ns, NETLINK_NETFILTER, ret, err);
 }
 
 void ns_pool_make_room(struct ns_pool *pool, size_t count)
@@ -78,6 +94,7 @@ void ns_pool_clear(struct ns_pool *pool)
 {
     for (size_t i = 0; i < pool->count; i++) {
         netlink_close(&pool->entries[i].rtnl);
+        netlink_close(&pool->entries[i].nft);
         (void)close(pool->entries[i].fd);
     }
     pool->count = 0;

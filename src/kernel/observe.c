@@ -33,6 +33,20 @@ static int observe_links(struct observer *o, const struct kstate_ns *ns, unsigne
     return r < 0 ? r : rtnl_observe(nl, ns, number, o->desired, &o->links, &o->facts, err);
 }
 
+static int observe_resolver(struct observer *o, const struct kstate_ns *ns, struct weft_error *err)
+{
+    struct fact fact = {.kind = FACT_RESOLVER, .owned = true, .ns = ns};
+    struct netlink *nl;
+    bool is_there;
+    int r = ns_pool_nft(&o->pool, ns, &nl, err);
+
+    if (r >= 0)
+        r = nft_resolver_observe(nl, &is_there, err);
+    if (r < 0 || !is_there)
+        return r;
+    return fact_set_add(&o->facts, &fact) < 0 ? weft_oom(err) : 0;
+}
+
 /* What is mounted at the path of a namespace of weft's is weft's, also if it was somebody else's
  * before. */
 static int observe_ns(struct observer *o, const struct kstate_ns *ns, unsigned number, int *nsid,
@@ -47,6 +61,8 @@ static int observe_ns(struct observer *o, const struct kstate_ns *ns, unsigned n
     if (fact_set_add(&o->facts, &fact) < 0)
         return weft_oom(err);
     r = rtnl_nsid(&o->k->rtnl, fd, nsid, err);
+    if (r >= 0)
+        r = observe_resolver(o, ns, err);
     return r < 0 ? r : observe_links(o, ns, number, err);
 }
 

@@ -147,6 +147,7 @@ static bool falls(const struct diff *d, const struct fact *seen)
     case FACT_NFT_ELEM:
         return d->base_is_fresh;
     case FACT_NETNS:
+    case FACT_RESOLVER:
     case FACT_NFT_BASE:
     case FACT_NFT_ACCEPT:
     case FACT_KIND_COUNT:

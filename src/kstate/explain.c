@@ -95,6 +95,40 @@ static void explain_base(const struct op *op, struct strbuf *out)
     strbuf_puts(out, "EOF\n");
 }
 
+#define TEXT_OF_(number) #number
+#define TEXT_OF(number) TEXT_OF_(number)
+#define RESOLVER_PORT TEXT_OF(FACT_RESOLVER_PORT)
+
+/* In place of one that is there: adding before deleting lets the deletion succeed when there is
+ * none. */
+static void explain_resolver(const struct op *op, struct strbuf *out)
+{
+    static const char table[] = "add table ip weft\n"
+                                "delete table ip weft\n"
+                                "table ip weft {\n"
+                                "    comment \"weft\"\n"
+                                "    chain output {\n"
+                                "        type filter hook output priority raw; policy accept;\n"
+                                "        oif != \"lo\" accept\n"
+                                "        ip daddr " FACT_RESOLVER_ADDR
+                                " udp dport 53 udp dport set " RESOLVER_PORT " accept\n"
+                                "        ip daddr " FACT_RESOLVER_ADDR
+                                " tcp dport 53 tcp dport set " RESOLVER_PORT " accept\n"
+                                "        ip saddr " FACT_RESOLVER_ADDR " udp sport " RESOLVER_PORT
+                                " udp sport set 53 accept\n"
+                                "        ip saddr " FACT_RESOLVER_ADDR " tcp sport " RESOLVER_PORT
+                                " tcp sport set 53 accept\n"
+                                "    }\n"
+                                "}\n";
+
+    strbuf_puts(out, "ip netns exec");
+    add_word(out, op->fact.ns->name);
+    if (op->verb == OP_REMOVE)
+        strbuf_puts(out, " nft delete table ip weft\n");
+    else
+        strbuf_printf(out, " nft -f - <<'EOF'\n%sEOF\n", table);
+}
+
 /* Below this MTU (IPV6_MIN_MTU in the kernel) a link has no IPv6, and no address generation mode.
  */
 static bool has_ipv6(const struct fact_link *link)
@@ -371,10 +405,11 @@ static void explain_accept(const struct op *op, struct strbuf *out)
 static void explain_op(const struct op *op, struct strbuf *out)
 {
     static void (*const explain[])(const struct op *, struct strbuf *) = {
-        [FACT_NETNS] = explain_netns,   [FACT_NFT_BASE] = explain_base,
-        [FACT_LINK] = explain_link,     [FACT_SYSCTL] = explain_sysctl,
-        [FACT_ADDR] = explain_addr,     [FACT_ROUTE] = explain_route,
-        [FACT_NFT_ELEM] = explain_elem, [FACT_NFT_ACCEPT] = explain_accept,
+        [FACT_NETNS] = explain_netns,       [FACT_NFT_BASE] = explain_base,
+        [FACT_LINK] = explain_link,         [FACT_SYSCTL] = explain_sysctl,
+        [FACT_ADDR] = explain_addr,         [FACT_ROUTE] = explain_route,
+        [FACT_NFT_ELEM] = explain_elem,     [FACT_NFT_ACCEPT] = explain_accept,
+        [FACT_RESOLVER] = explain_resolver,
     };
     static_assert(ARRAY_SIZE(explain) == FACT_KIND_COUNT, "each kind of fact is explained");
 
@@ -393,6 +428,12 @@ void op_describe(const struct op *op, struct strbuf *out)
 
     if (op->fact.kind == FACT_NFT_BASE && op->verb != OP_REMOVE) {
         strbuf_puts(out, "nft -f base.nft  # tables inet weft and bridge weft");
+        return;
+    }
+    if (op->fact.kind == FACT_RESOLVER && op->verb != OP_REMOVE) {
+        strbuf_puts(out, "ip netns exec");
+        add_word(out, op->fact.ns->name);
+        strbuf_puts(out, " nft -f resolver.nft  # table ip weft");
         return;
     }
     explain_op(op, &lines);

@@ -135,6 +135,7 @@ int fact_compare_key(const struct fact *a, const struct fact *b)
     case FACT_NFT_ACCEPT:
         return compare_accepts(&a->accept, &b->accept);
     case FACT_NETNS:
+    case FACT_RESOLVER:
     case FACT_NFT_BASE:
     case FACT_KIND_COUNT:
         break;
@@ -166,6 +167,7 @@ bool fact_satisfies(const struct fact *seen, const struct fact *desired)
     case FACT_NFT_ELEM:
         return compare_tuples(seen->elem.data, desired->elem.data) == 0;
     case FACT_NETNS:
+    case FACT_RESOLVER:
     case FACT_ADDR:
     case FACT_NFT_ACCEPT:
     case FACT_KIND_COUNT:

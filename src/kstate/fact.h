@@ -35,6 +35,7 @@ struct kstate_ns {
 
 enum fact_kind {
     FACT_NETNS,      /* the namespace is mounted at its path. Key: ns */
+    FACT_RESOLVER,   /* the namespace leads queries to weft's socket. Key: ns. See below */
     FACT_NFT_BASE,   /* table inet weft holds the base ruleset. Key: none */
     FACT_LINK,       /* key: ns, name */
     FACT_SYSCTL,     /* key: ns, path */
@@ -92,6 +93,16 @@ struct fact_sysctl {
     char path[64]; /* below /proc/sys, with slashes: net/ipv4/ip_forward */
     char value[24];
 };
+
+/*
+ * FACT_RESOLVER: what a namespace's own programs send to FACT_RESOLVER_ADDR port 53, by UDP and
+ * TCP, goes to FACT_RESOLVER_PORT there, and the answers seem to come from port 53: a table "ip
+ * weft" in the namespace with one chain at the output hook, which writes the ports into the
+ * packets. Without it weft's socket would have to have port 53, and a server of the container's own
+ * on all addresses could not. The port is one of those that IANA keeps back (1011).
+ */
+#define FACT_RESOLVER_ADDR "127.0.0.11"
+#define FACT_RESOLVER_PORT 1011
 
 /* One field of an nftables key or datum. Elements come by the thousand: the type is a byte. */
 enum __attribute__((packed)) nft_field_type {

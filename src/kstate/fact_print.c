@@ -64,6 +64,9 @@ void fact_print(const struct fact *fact, struct strbuf *out)
     case FACT_NETNS:
         print_netns(fact->ns, out);
         break;
+    case FACT_RESOLVER:
+        strbuf_puts(out, "resolver at " FACT_RESOLVER_ADDR);
+        break;
     case FACT_NFT_BASE:
         strbuf_printf(out, "ruleset %s", fact->base.version);
         break;

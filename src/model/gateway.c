@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Which endpoint carries a sandbox's default route. Docker's order (API v1.48), made total. */
+/* Which endpoint is the nearest, and which carries a sandbox's default route. Docker's order (API
+ * v1.48), made total. */
 
 #include <string.h>
 
@@ -20,11 +21,12 @@ static bool is_dual_stack(const struct network *net)
     return net->enable_ipv4 && net->enable_ipv6;
 }
 
-/* Internal networks do not compete, so their place in the order needs no comparison. */
-static bool is_better(const struct endpoint *a, const struct endpoint *b)
+bool endpoint_is_nearer(const struct endpoint *a, const struct endpoint *b)
 {
     if (a->want.gw_priority != b->want.gw_priority)
         return a->want.gw_priority > b->want.gw_priority;
+    if (a->network->internal != b->network->internal)
+        return b->network->internal;
     if (is_dual_stack(a->network) != is_dual_stack(b->network))
         return is_dual_stack(a->network);
     return strcmp(a->network->name, b->network->name) < 0;
@@ -37,7 +39,7 @@ const struct endpoint *sandbox_gateway_endpoint(const struct sandbox *sb, int fa
     for (size_t i = 0; i < sb->endpoint_count; i++) {
         const struct endpoint *ep = sb->endpoints[i];
 
-        if (can_be_gateway(ep, family) && (!best || is_better(ep, best)))
+        if (can_be_gateway(ep, family) && (!best || endpoint_is_nearer(ep, best)))
             best = ep;
     }
     return best;

@@ -96,6 +96,28 @@ enum gateway_mode network_gateway_mode(const struct network *net, int family)
     return mode;
 }
 
+bool network_has_gateway(const struct network *net, const struct pool *pool)
+{
+    int family = pool->gateway.family;
+
+    if (!addr_is_set(&pool->gateway) || network_gateway_mode(net, family) == GATEWAY_ISOLATED)
+        return false;
+    return family != AF_INET || !network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);
+}
+
+struct addr network_host_addr(const struct network *net, int family)
+{
+    for (size_t i = 0; *net->link && i < net->pool_count; i++)
+        if (net->pools[i].gateway.family == family && network_has_gateway(net, &net->pools[i]))
+            return net->pools[i].gateway;
+    return (struct addr){0};
+}
+
+bool network_has_names(const struct network *net)
+{
+    return !net->predefined && *net->link;
+}
+
 bool network_publishes(const struct network *net)
 {
     return *net->link && !net->internal;

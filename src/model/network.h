@@ -92,6 +92,12 @@ enum gateway_mode {
     GATEWAY_ISOLATED,        /* internal networks only: not even the host has an address there */
 };
 enum gateway_mode network_gateway_mode(const struct network *net, int family);
+/* Whether the host has the pool's gateway address on the network's link. */
+bool network_has_gateway(const struct network *net, const struct pool *pool);
+/* The host's first address of a family on the network's link; none: it has no such. */
+struct addr network_host_addr(const struct network *net, int family);
+/* Whether weft answers for its endpoints' names: it is a user's, and has a link. */
+bool network_has_names(const struct network *net);
 /* Whether ports of its endpoints can be published: it has a link and is not internal. */
 bool network_publishes(const struct network *net);
 
@@ -118,5 +124,7 @@ bool network_publishes(const struct network *net);
 #define OPTION_IFACE_PREFIX "com.docker.network.container_iface_prefix"
 /* weft's own: "false" lets endpoints send from any address. Of a network or an endpoint. */
 #define OPTION_SOURCE_GUARD "weft.source_guard"
+/* "true": the host itself may ask for the network's names, at its own address there. */
+#define OPTION_HOST_DNS "weft.host_dns"
 #define OPTION_ENDPOINT_IFNAME "com.docker.network.endpoint.ifname"
 #define OPTION_ENDPOINT_SYSCTLS "com.docker.network.endpoint.sysctls"

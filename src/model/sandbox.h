@@ -54,10 +54,13 @@ int sandbox_add_endpoint(struct sandbox *sb, struct endpoint *ep);
 void sandbox_remove_endpoint(struct sandbox *sb, const struct endpoint *ep);
 struct endpoint *sandbox_endpoint_on(const struct sandbox *sb, const struct network *net);
 
+/* The order of a sandbox's networks, total: the highest gw_priority, then networks that are not
+ * internal, then dual-stack ones, then the first name in byte order. */
+bool endpoint_is_nearer(const struct endpoint *a, const struct endpoint *b);
+
 /*
- * Which endpoint carries the default route of a family (AF_INET, AF_INET6): the highest
- * gw_priority, then networks that are not internal, then dual-stack ones, then the first name in
- * byte order. Only endpoints count that have an address of the family on a network with a gateway
+ * Which endpoint carries the default route of a family (AF_INET, AF_INET6): the nearest. Only
+ * endpoints count that have an address of the family on a network with a gateway
  * of it that is not internal. NULL when none has.
  */
 const struct endpoint *sandbox_gateway_endpoint(const struct sandbox *sb, int family);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firewall/firewall.h"
 
+#include <netinet/in.h>
+
 #include "base_nft.h" /* made of base.nft by tools/embed-ruleset */
 #include "firewall/elem.h"
 
@@ -88,6 +90,33 @@ static int add_world(struct fact_set *out, const struct network *net)
     return r;
 }
 
+/* Port 53 of the host's address on the network leads to weft's server there, as if it were
+ * published: so no server of the host's, and no container that publishes port 53, is in its way. */
+static int add_resolver(struct fact_set *out, const struct network *net, int family)
+{
+    static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
+    struct addr host = network_host_addr(net, family);
+    int r = 0;
+
+    for (size_t i = 0; addr_is_set(&host) && r == 0 && i < ARRAY_SIZE(protocols); i++)
+        r = elem_add(out, elem_set("publish", family),
+                     &(struct fact_nft_elem){
+                         .key = {field_addr(&host), field_proto(protocols[i]), field_port(53)},
+                         .data = {field_addr(&host), field_port(FACT_RESOLVER_PORT)},
+                     });
+    return r;
+}
+
+static int add_resolvers(struct fact_set *out, const struct network *net)
+{
+    int r;
+
+    if (!network_has_names(net))
+        return 0;
+    r = add_resolver(out, net, AF_INET);
+    return r < 0 ? r : add_resolver(out, net, AF_INET6);
+}
+
 int firewall_render_network(const struct network *net, struct fact_set *out)
 {
     int r;
@@ -99,6 +128,8 @@ int firewall_render_network(const struct network *net, struct fact_set *out)
         r = add_link_pair(out, "same_link", net->link);
     if (r == 0 && network_option_bool(net, OPTION_BRIDGE_ICC, true))
         r = add_link_pair(out, "icc", net->link);
+    if (r == 0)
+        r = add_resolvers(out, net);
     return r < 0 ? r : add_world(out, net);
 }
 

@@ -35,6 +35,7 @@ struct golden_case {
     const char *endpoints[MAX]; /* each on the network of the same index; none: a network's case */
     size_t before;
     const char *ports; /* PortBindings, or NULL */
+    bool resolver;     /* names are found */
 };
 
 #define ID(prefix) "'Id': '" prefix "00000000000000000000000000000000000000000000000000000000'"
@@ -94,33 +95,44 @@ struct golden_case {
     "'82/sctp': [], '83/tcp': []}"
 
 static const struct golden_case cases[] = {
-    {"network-v4", {NETWORK_V4}, {NULL}, 0, NULL},
-    {"network-dual", {NETWORK_DUAL}, {NULL}, 0, NULL},
-    {"network-internal", {NETWORK_INTERNAL}, {NULL}, 0, NULL},
-    {"network-no-masquerade", {NETWORK_QUIET}, {NULL}, 0, NULL},
-    {"network-mtu", {NETWORK_DB}, {NULL}, 0, NULL},
-    {"network-unprotected", {NETWORK_MODE("nat-unprotected")}, {NULL}, 0, NULL},
-    {"network-routed", {NETWORK_MODE("routed")}, {NULL}, 0, NULL},
-    {"network-isolated", {NETWORK_ISOLATED}, {NULL}, 0, NULL},
-    {"network-no-icc", {NETWORK_NO_ICC}, {NULL}, 0, NULL},
-    {"network-host-address", {NETWORK_HOST_ADDRESS}, {NULL}, 0, NULL},
-    {"endpoint-v4", {NETWORK_V4}, {ENDPOINT_V4}, 0, NULL},
-    {"endpoint-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 0, NULL},
-    {"endpoint-internal", {NETWORK_INTERNAL}, {ENDPOINT_V4}, 0, NULL},
-    {"endpoint-wishes", {NETWORK_V4}, {ENDPOINT_WISHES}, 0, NULL},
-    {"endpoint-second", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(-1)}, 1, NULL},
-    {"endpoint-gateway-move", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(1)}, 1, NULL},
-    {"endpoint-no-icc", {NETWORK_NO_ICC}, {ENDPOINT_V4}, 0, NULL},
-    {"endpoint-unguarded", {NETWORK_UNGUARDED}, {ENDPOINT_V4}, 0, NULL},
-    {"publish-v4", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS},
-    {"publish-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS},
-    {"publish-address", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS_ADDRESS},
-    {"publish-relayed", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS_ADDRESS},
-    {"publish-routed", {NETWORK_MODE("routed")}, {ENDPOINT_DUAL}, 1, PORTS},
-    {"publish-half-routed", {NETWORK_ROUTED_V6}, {ENDPOINT_DUAL}, 1, PORTS},
-    {"publish-trusted", {NETWORK_TRUSTING}, {ENDPOINT_V4}, 1, PORTS},
-    {"publish-range", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS_RANGE},
-    {"publish-move", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(1)}, 1, PORTS},
+    {"network-v4", {NETWORK_V4}, {NULL}, 0, NULL, false},
+    {"network-dual", {NETWORK_DUAL}, {NULL}, 0, NULL, false},
+    {"network-internal", {NETWORK_INTERNAL}, {NULL}, 0, NULL, false},
+    {"network-no-masquerade", {NETWORK_QUIET}, {NULL}, 0, NULL, false},
+    {"network-mtu", {NETWORK_DB}, {NULL}, 0, NULL, false},
+    {"network-unprotected", {NETWORK_MODE("nat-unprotected")}, {NULL}, 0, NULL, false},
+    {"network-routed", {NETWORK_MODE("routed")}, {NULL}, 0, NULL, false},
+    {"network-isolated", {NETWORK_ISOLATED}, {NULL}, 0, NULL, false},
+    {"network-no-icc", {NETWORK_NO_ICC}, {NULL}, 0, NULL, false},
+    {"network-host-address", {NETWORK_HOST_ADDRESS}, {NULL}, 0, NULL, false},
+    {"endpoint-v4", {NETWORK_V4}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 0, NULL, false},
+    {"endpoint-internal", {NETWORK_INTERNAL}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-wishes", {NETWORK_V4}, {ENDPOINT_WISHES}, 0, NULL, false},
+    {"endpoint-second",
+     {NETWORK_DUAL, NETWORK_DB},
+     {ENDPOINT_DUAL, ENDPOINT_DB(-1)},
+     1,
+     NULL,
+     false},
+    {"endpoint-gateway-move",
+     {NETWORK_DUAL, NETWORK_DB},
+     {ENDPOINT_DUAL, ENDPOINT_DB(1)},
+     1,
+     NULL,
+     false},
+    {"endpoint-no-icc", {NETWORK_NO_ICC}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-unguarded", {NETWORK_UNGUARDED}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-resolver", {NETWORK_V4}, {ENDPOINT_V4}, 0, NULL, true},
+    {"publish-v4", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS, false},
+    {"publish-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS, false},
+    {"publish-address", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS_ADDRESS, false},
+    {"publish-relayed", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS_ADDRESS, false},
+    {"publish-routed", {NETWORK_MODE("routed")}, {ENDPOINT_DUAL}, 1, PORTS, false},
+    {"publish-half-routed", {NETWORK_ROUTED_V6}, {ENDPOINT_DUAL}, 1, PORTS, false},
+    {"publish-trusted", {NETWORK_TRUSTING}, {ENDPOINT_V4}, 1, PORTS, false},
+    {"publish-range", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS_RANGE, false},
+    {"publish-move", {NETWORK_DUAL, NETWORK_DB}, {ENDPOINT_DUAL, ENDPOINT_DB(1)}, 1, PORTS, false},
 };
 
 /* The model of a case. */
@@ -218,20 +230,23 @@ static void render_gateways(const struct sandbox *sb, const struct kstate_ns *ns
 
 /* The container with the first `count` endpoints and its ports (or NULL); without any endpoints
  * there is none. */
-static void render_container(const struct world *world, size_t count, const char *ports,
-                             struct fact_set *out)
+static void render_container(const struct golden_case *c, const struct world *world, size_t count,
+                             const char *ports, struct fact_set *out)
 {
     static const struct kstate_ns ns = {.id = "1", .name = "shop", .path = "/run/weft/netns/1"};
     struct fact stack = {.kind = FACT_NETNS, .ns = &ns};
     struct fact loopback = {.kind = FACT_LINK,
                             .ns = &ns,
                             .link = {.name = "lo", .kind = LINK_LOOPBACK, .up = true}};
+    struct fact resolver = {.kind = FACT_RESOLVER, .ns = &ns};
     struct sandbox sandbox = {0};
 
     if (count == 0)
         return;
     must(fact_set_add(out, &stack));
     must(fact_set_add(out, &loopback));
+    if (c->resolver)
+        must(fact_set_add(out, &resolver));
     for (size_t i = 0; i < count; i++) {
         must(sandbox_add_endpoint(&sandbox, world->endpoints[i]));
         must(driver_bridge.render_endpoint(world->endpoints[i], &ns, out));
@@ -264,9 +279,9 @@ static void render_case(const struct golden_case *c, struct strbuf *out)
         const char *ports_before = c->before < world.endpoint_count ? c->ports : NULL;
 
         render_networks(&world, &given);
-        render_container(&world, c->before, ports_before, &given);
-        render_container(&world, c->before, ports_before, &before);
-        render_container(&world, world.endpoint_count, c->ports, &after);
+        render_container(c, &world, c->before, ports_before, &given);
+        render_container(c, &world, c->before, ports_before, &before);
+        render_container(c, &world, world.endpoint_count, c->ports, &after);
         explain_step("given", &nothing, &given, out);
     } else {
         render_networks(&world, &after);

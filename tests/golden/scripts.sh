@@ -55,6 +55,7 @@ look() {
     bridge -d link | grep -o 'isolated on' || true
     nft list table inet weft
     nft list table bridge weft
+    ip netns exec shop nft list ruleset 2>&1 || true
 }
 
 nft -f "$base"

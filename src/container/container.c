@@ -18,6 +18,7 @@ static void config_clear(struct container_config *config)
     free(config->stop_signal);
     strv_free(config->binds);
     strv_free(config->dns);
+    strv_free(config->links);
     strv_free(config->dns_search);
     strv_free(config->dns_options);
     strv_free(config->extra_hosts);

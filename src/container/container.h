@@ -36,6 +36,7 @@ struct container_config {
     int64_t stop_timeout; /* seconds; −1: 10 */
     strv binds;           /* SRC:DST[:ro] */
     strv dns, dns_search, dns_options, extra_hosts;
+    strv links; /* "NAME:ALIAS" */
     strv cap_add, cap_drop;
     strv exposed;                      /* "80/tcp" */
     struct publish_list port_bindings; /* of a create body; the engine moves them to the sandbox */

@@ -45,6 +45,26 @@ int bind_parse(const char *text, struct bind *ret, struct weft_error *err)
     return 0;
 }
 
+int link_parse(const char *text, char **ret, struct weft_error *err)
+{
+    _cleanup_free_ char *copy = strdup(text);
+    char *rest = copy, *name, *alias, *slash;
+
+    if (!copy)
+        return weft_oom(err);
+    name = strsep(&rest, ":");
+    alias = rest ? strsep(&rest, ":") : name;
+    if (*name == '/') {
+        name++;
+        slash = strrchr(alias, '/');
+        alias = slash ? slash + 1 : alias;
+    }
+    if (rest || !*name || !*alias || strpbrk(alias, " \t\r\n"))
+        return weft_fail(err, WEFT_INVALID, "bad format for links: \"%s\": want NAME:ALIAS", text);
+    *ret = str_printf("%s:%s", name, alias);
+    return *ret ? 0 : weft_oom(err);
+}
+
 /* A check of one string of a list. */
 typedef int check_fn(const char *text, struct weft_error *err);
 

@@ -7,6 +7,10 @@
 
 int container_config_check(const struct container_config *config, struct weft_error *err);
 
+/* "NAME:ALIAS", "NAME", or Docker's other form, "/NAME:/CONTAINER/ALIAS": "NAME:ALIAS" for the
+ * caller to free. 0 or -EINVAL. */
+int link_parse(const char *text, char **ret, struct weft_error *err);
+
 /* The parts of one of config.binds, which container_config_check has seen. */
 struct bind {
     char *source, *target;

@@ -62,12 +62,12 @@ static const struct field host_fields[] = {
 /* Keys of HostConfig that would change what the container is allowed or given: better refused than
  * silently passed over. Clients send all of them, mostly empty. */
 static const char *const unsupported[] = {
-    "Mounts",       "VolumesFrom",  "Devices",     "DeviceRequests", "DeviceCgroupRules",
-    "Tmpfs",        "Ulimits",      "Memory",      "MemorySwap",     "NanoCpus",
-    "CpuShares",    "CpuQuota",     "CpuPeriod",   "CpusetCpus",     "CpusetMems",
-    "PidsLimit",    "SecurityOpt",  "PidMode",     "UTSMode",        "UsernsMode",
-    "GroupAdd",     "Links",        "ShmSize",     "StorageOpt",     "BlkioWeight",
-    "VolumeDriver", "CgroupParent", "OomScoreAdj", "OomKillDisable", "Init",
+    "Mounts",       "VolumesFrom", "Devices",        "DeviceRequests", "DeviceCgroupRules",
+    "Tmpfs",        "Ulimits",     "Memory",         "MemorySwap",     "NanoCpus",
+    "CpuShares",    "CpuQuota",    "CpuPeriod",      "CpusetCpus",     "CpusetMems",
+    "PidsLimit",    "SecurityOpt", "PidMode",        "UTSMode",        "UsernsMode",
+    "GroupAdd",     "ShmSize",     "StorageOpt",     "BlkioWeight",    "VolumeDriver",
+    "CgroupParent", "OomScoreAdj", "OomKillDisable", "Init",
 };
 
 /* ---- reading ---- */
@@ -188,6 +188,22 @@ static int read_exposed(const json_t *doc, struct container_config *config, stru
     return copy_keys(exposed, &config->exposed, err);
 }
 
+/* Also in the form in which inspect shows them: "/NAME:/CONTAINER/ALIAS". */
+static int read_links(const json_t *host, struct container_config *config, struct weft_error *err)
+{
+    _cleanup_strv_ strv texts = NULL;
+    int r = json_get_strv(host, "Links", &texts, err);
+
+    for (char **text = texts; r == 0 && text && *text; text++) {
+        _cleanup_free_ char *link = NULL;
+
+        r = link_parse(*text, &link, err);
+        if (r == 0 && strv_add(&config->links, link) < 0)
+            r = weft_oom(err);
+    }
+    return r;
+}
+
 static int read_host_config(const json_t *doc, struct container_config *config,
                             struct weft_error *err)
 {
@@ -199,6 +215,8 @@ static int read_host_config(const json_t *doc, struct container_config *config,
     r = refuse_unsupported(host, err);
     if (r == 0)
         r = read_fields(host, host_fields, ARRAY_SIZE(host_fields), config, err);
+    if (r == 0)
+        r = read_links(host, config, err);
     if (r == 0)
         r = publish_from_port_bindings(json_object_get(host, "PortBindings"),
                                        &config->port_bindings, err);
@@ -376,10 +394,26 @@ json_t *container_config_json(const struct container *c)
     return TAKE_PTR(object);
 }
 
+static json_t *links_json(const struct container *c)
+{
+    _cleanup_json_ json_t *list = json_array();
+
+    for (char **link = c->config.links; link && *link; link++) {
+        const char *alias = strchr(*link, ':') + 1;
+
+        if (json_array_append_new(list, json_sprintf("/%.*s:/%s/%s", (int)(alias - 1 - *link),
+                                                     *link, c->name ? c->name : "", alias)) < 0)
+            return NULL;
+    }
+    return TAKE_PTR(list);
+}
+
 json_t *container_host_config_json(const struct container *c)
 {
     _cleanup_json_ json_t *object = fields_json(host_fields, ARRAY_SIZE(host_fields), &c->config);
 
+    if (json_object_set_new(object, "Links", links_json(c)) < 0)
+        return NULL;
     if (c->config.rootfs &&
         json_object_set_new(object, "Annotations",
                             json_pack("{s:s}", ROOTFS_ANNOTATION, c->config.rootfs)) < 0)

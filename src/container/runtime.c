@@ -12,6 +12,8 @@
 #include "container/rootfs.h"
 #include "container/task.h"
 
+#define FILE_MAX (1 << 20)
+
 static int make_dirs(const struct runtime *rt, struct weft_error *err)
 {
     static const char *const names[] = {"containers", "exits", "runc"};
@@ -132,6 +134,14 @@ int runtime_update_file(struct runtime *rt, const char *id, const char *name, co
     if (!path)
         return weft_oom(err);
     return file_write_in_place(path, contents, strlen(contents), 0644, err);
+}
+
+int runtime_read_file(struct runtime *rt, const char *id, const char *name, char **ret,
+                      struct weft_error *err)
+{
+    _cleanup_free_ char *path = state_path(rt, id, name);
+
+    return path ? file_read(path, FILE_MAX, ret, NULL, err) : weft_oom(err);
 }
 
 int runtime_signal(struct runtime *rt, const struct container *c, int signo, struct weft_error *err)

@@ -69,6 +69,9 @@ int runtime_start(struct runtime *rt, const struct container *c, const struct ru
 /* Rewrites one of the files in place while the container lives. name: "hosts" or "resolv.conf". */
 int runtime_update_file(struct runtime *rt, const char *id, const char *name, const char *contents,
                         struct weft_error *err);
+/* What one of them holds now, for the caller to free. */
+int runtime_read_file(struct runtime *rt, const char *id, const char *name, char **ret,
+                      struct weft_error *err);
 /* Sends a signal to the container's first process, by pidfd. -ESRCH when it has ended. */
 int runtime_signal(struct runtime *rt, const struct container *c, int signo,
                    struct weft_error *err);

@@ -80,6 +80,14 @@ int change_touch_sandbox(struct change *ch, struct sandbox *sb, struct weft_erro
     return render_sandbox(ch->engine, sb, &scope->ns, &ch->before) < 0 ? weft_oom(err) : 0;
 }
 
+static bool is_scope_of(const struct change *ch, const struct sandbox *sb)
+{
+    for (size_t i = 0; i < ch->scope_count; i++)
+        if (ch->scopes[i]->sb == sb)
+            return true;
+    return false;
+}
+
 /* The sandbox of a scope, NULL when it has gone, or the scope is a network's. */
 static struct sandbox *scope_sandbox(const struct change *ch, const struct change_scope *scope)
 {
@@ -167,10 +175,48 @@ static void restore(struct change *ch, const struct plan *plan)
         log_error("%s", err.text);
 }
 
+/* Published ports that changed: SRV records tell of them, a moment later. Their sandbox was not
+ * touched, so it is there. */
+static void follow_ports(struct change *ch)
+{
+    const struct sandbox *last = NULL;
+
+    for (size_t i = 0; i < ch->step_count; i++) {
+        const struct change_step *step = &ch->steps[i];
+
+        if ((step->kind != STEP_PUBLISH && step->kind != STEP_PORTS) || step->sb == last)
+            continue;
+        last = step->sb;
+        if (!is_scope_of(ch, last))
+            dns_follow_sandbox(ch->engine, last->id);
+    }
+}
+
+/* The names of the touched. It is not waited for yet: weft-dns works while the store does. */
+static void follow_names(struct change *ch)
+{
+    struct engine *e = ch->engine;
+
+    for (size_t i = 0; i < ch->scope_count; i++)
+        if (ch->scopes[i]->net)
+            dns_follow_network(e, ch->scopes[i]->id);
+    for (size_t i = 0; i < ch->scope_count; i++)
+        if (ch->scopes[i]->sb)
+            dns_follow_sandbox(e, ch->scopes[i]->id);
+    for (size_t i = 0; i < ch->scope_count; i++)
+        if (ch->scopes[i]->net)
+            dns_follow_end(e, ch->scopes[i]->id);
+    dns_push(e);
+    follow_ports(ch);
+    dns_flush(e);
+}
+
 int change_commit(struct change *ch, struct strbuf *dry, struct weft_error *err)
 {
     _cleanup_fact_set_ struct fact_set after = {0};
     _cleanup_plan_ struct plan plan = {0};
+    struct engine *e = ch->engine;
+    bool told = false;
     int r = change_settle(ch, err);
 
     if (r == 0)
@@ -182,16 +228,22 @@ int change_commit(struct change *ch, struct strbuf *dry, struct weft_error *err)
         change_abort(ch);
         return 0;
     }
-    forget_before_reuse(ch->engine, &ch->before, &after);
-    r = kernel_apply(ch->engine->kernel, &plan, err);
+    forget_before_reuse(e, &ch->before, &after);
+    r = kernel_apply(e->kernel, &plan, err);
     if (r == 0) {
-        forget_connections(ch->engine, &plan, &ch->before, &after);
-        memory_settle(ch->engine, plan.count);
+        follow_names(ch);
+        forget_connections(e, &plan, &ch->before, &after);
+        memory_settle(e, plan.count);
         r = change_commit_model(ch, err);
-        if (r == 0)
+        if (r == 0) {
+            dns_settle(e);
             return 0;
+        }
         revert_plan(ch, &plan);
+        told = true;
     }
     restore(ch, &plan);
+    if (told)
+        dns_follow_all(e);
     return r;
 }

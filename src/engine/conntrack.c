@@ -60,6 +60,11 @@ static bool read_service(const struct fact_nft_elem *elem, struct conntrack_matc
     if (elem->data[0].type == NFT_FIELD_ADDR)
         ret->addr.family = elem->data[0].addr.family;
     read_key(elem, ret);
+    /* What leads to another port of the same address is weft's own server, as new as the address.
+     */
+    if (elem->key[0].type == NFT_FIELD_ADDR && elem->data[0].type == NFT_FIELD_ADDR &&
+        addr_equal(&elem->key[0].addr, &elem->data[0].addr))
+        return false;
     return ret->proto && ret->port && addr_is_set(&ret->addr);
 }
 

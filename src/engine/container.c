@@ -73,6 +73,8 @@ static int set_active(struct engine *e, struct sandbox *sb, bool active, struct 
         netns_unlink_all(sb->netns);
     for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++)
         send_membership(e, active ? "connect" : "disconnect", sb->endpoints[i]->network, sb);
+    if (r == 0 && default_bridge_endpoint(sb))
+        refresh_links(e, sb);
     return r;
 }
 
@@ -119,6 +121,26 @@ int container_remove(struct engine *e, struct container *c, struct weft_error *e
 
 /* ---- start ---- */
 
+/* Docker's words. On user-defined networks a link is a name: it may come to life later. */
+static int check_links(struct engine *e, const struct container *c, const struct sandbox *sb,
+                       struct weft_error *err)
+{
+    const struct endpoint *own = default_bridge_endpoint(sb);
+
+    for (char **link = c->config.links; own && link && *link; link++) {
+        const struct container *target = linked_container(e, *link, err);
+        const struct sandbox *other = target ? engine_container_sandbox(e, target) : NULL;
+
+        if (!target)
+            return -err->errnum;
+        if (!other || !other->active || !sandbox_endpoint_on(other, own->network))
+            return weft_fail(err, WEFT_CONFLICT,
+                             "Cannot link to a non running container: /%s AS /%s/%s", target->name,
+                             c->name, strchr(*link, ':') + 1);
+    }
+    return 0;
+}
+
 static struct sandbox *enter_sandbox(struct engine *e, const struct container *c,
                                      struct weft_error *err)
 {
@@ -137,6 +159,8 @@ static struct sandbox *enter_sandbox(struct engine *e, const struct container *c
     }
     /* The network it was made for may have been removed while it was stopped. */
     if (own && !str_is_empty(mode) && strcmp(mode, "default") != 0 && !engine_network(e, mode, err))
+        return NULL;
+    if (own && check_links(e, c, sb, err) < 0)
         return NULL;
     return set_active(e, sb, true, err) < 0 ? NULL : sb;
 }
@@ -196,7 +220,7 @@ static int start_runtime(struct engine *e, struct container_slot *slot, const st
     /* Who shares a stack shares what is said of it. */
     const struct container *owner = sandbox_container(e, sb);
     _cleanup_free_ char *hosts = file_hosts(e, owner, sb);
-    _cleanup_free_ char *resolv_conf = file_resolv_conf(owner);
+    _cleanup_free_ char *resolv_conf = file_resolv_conf(owner, sb);
     struct runtime_network net = {.netns = sb->netns,
                                   .hosts = hosts,
                                   .resolv_conf = resolv_conf,

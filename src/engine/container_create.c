@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "driver/driver.h"
 #include "engine/change.h"
+#include "engine/dns.h"
 
 #define HOST_IMAGE "host"
 
@@ -99,6 +100,27 @@ static int join(struct change *ch, struct sandbox *sb, struct network *net,
     return r < 0 ? r : change_add_endpoint(ch, sb, net, want, err);
 }
 
+/* On the mode's network. The container's own links are links there; on the default bridge they are
+ * lines in a file. */
+static int join_mode(struct change *ch, struct sandbox *sb, const struct mode *mode,
+                     const struct endpoint_want *asked, struct weft_error *err)
+{
+    const struct container *c = sandbox_container(ch->engine, sb);
+    struct endpoint_want want = asked ? *asked : (struct endpoint_want){0};
+    _cleanup_strv_ strv links = NULL;
+    int r = strv_copy(want.links, &links);
+
+    if (strv_length(c->config.links) == 0 || !network_has_names(mode->net))
+        return join(ch, sb, mode->net, asked, err);
+    for (char **link = c->config.links; r == 0 && *link; link++)
+        if (!strv_contains(links, *link))
+            r = strv_add(&links, *link);
+    if (r < 0)
+        return weft_oom(err);
+    want.links = links;
+    return join(ch, sb, mode->net, &want, err);
+}
+
 /* The mode's network first, so that it gets eth0; then the others in the order given. */
 static int join_all(struct change *ch, struct sandbox *sb, const struct mode *mode,
                     const struct engine_join *joins, size_t count, struct weft_error *err)
@@ -109,7 +131,7 @@ static int join_all(struct change *ch, struct sandbox *sb, const struct mode *mo
     for (size_t i = 0; i < count; i++)
         if (is_mode_join(ch->engine, mode, &joins[i]))
             want = &joins[i].want;
-    r = join(ch, sb, mode->net, want, err);
+    r = join_mode(ch, sb, mode, want, err);
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct network *net;
 
@@ -251,6 +273,40 @@ static int complete_ports(struct container *c, const struct mode *mode, struct w
     return 0;
 }
 
+/* ---- links ---- */
+
+static int check_link(struct engine *e, const struct container *c, const struct mode *mode,
+                      const char *link, struct weft_error *err)
+{
+    const struct container *target = linked_container(e, link, err);
+    const struct sandbox *sb = target ? engine_container_sandbox(e, target) : NULL;
+
+    if (!target)
+        return -err->errnum;
+    if (!sb || !sandbox_endpoint_on(sb, mode->net))
+        return weft_fail(err, WEFT_CONFLICT,
+                         "cannot link container %s to %s: it is not on network %s", c->name,
+                         target->name, mode->net->name);
+    return 0;
+}
+
+/* Docker's words. */
+static int check_links(struct engine *e, const struct container *c, const struct mode *mode,
+                       struct weft_error *err)
+{
+    int r = 0;
+
+    if (strv_length(c->config.links) == 0)
+        return 0;
+    if (mode->exclusive)
+        return weft_fail(err, WEFT_INVALID,
+                         "conflicting options: network mode %s can't be used with links",
+                         c->config.network_mode);
+    for (char **link = c->config.links; r == 0 && *link; link++)
+        r = check_link(e, c, mode, *link, err);
+    return r;
+}
+
 /* ---- the verb ---- */
 
 /* The container's half of the transaction. *c is taken. */
@@ -293,6 +349,8 @@ int engine_container_create(struct engine *e, struct container *c, const struct 
         r = complete_container(e, c, &mode, err);
     if (r == 0)
         r = complete_ports(c, &mode, &wants, warnings, err);
+    if (r == 0)
+        r = check_links(e, c, &mode, err);
     if (r == 0)
         r = change_begin(e, &ch, err);
     if (r == 0)

@@ -202,6 +202,8 @@ static int open_all(struct engine *e, struct weft_error *err)
     if (r == 0)
         r = relay_new(e->loop, &e->relay, err);
     if (r == 0)
+        r = dns_new(e, err);
+    if (r == 0)
         r = load_ula(e, err);
     return r < 0 ? r : load(e, err);
 }
@@ -231,6 +233,7 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     drift_stop(e);
+    dns_stop(e);
     exec_forget(e, NULL);
     while (e->waiters)
         engine_wait_cancel(e->waiters);

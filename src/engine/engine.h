@@ -24,6 +24,7 @@
 #include "container/exec.h"
 #include "container/log.h"
 #include "container/runtime.h"
+#include "dns/message.h"
 #include "ipam/ipam.h"
 #include "kernel/kernel.h"
 #include "model/endpoint.h"
@@ -203,3 +204,35 @@ struct engine_subscription;
 int engine_subscribe(struct engine *e, engine_event_fn *fn, void *arg,
                      struct engine_subscription **ret);
 void engine_unsubscribe(struct engine_subscription *s);
+
+/* ---- names (weft-dns) ---- */
+
+/* Calls fn for every name of every endpoint on networks with names, by network, then in the order
+ * of joining; alias: others may have it too. A negative result of fn ends it and is returned. */
+typedef int engine_name_fn(void *arg, const struct endpoint *ep, const char *name, bool alias);
+int engine_each_name(struct engine *e, engine_name_fn *fn, void *arg);
+
+/* The names of an endpoint, whether it is active or not: docker's DNSNames. None on networks
+ * without names. 0 or -ENOMEM. */
+int engine_endpoint_names(struct engine *e, const struct endpoint *ep, strv *ret);
+
+/* Asks weft-dns as a container or attached sandbox would (who NULL: as the host, which sees all
+ * names), msg being a query as on the wire. fn is called once, later: with the response, or with
+ * length 0 and an error (no answer within 6 seconds, weft-dns is not there). */
+struct engine_lookup;
+typedef void engine_found_fn(void *arg, const uint8_t *msg, size_t length, enum dns_source source,
+                             const struct weft_error *err);
+int engine_dns_lookup(struct engine *e, const char *who, const uint8_t *msg, size_t length,
+                      engine_found_fn *fn, void *arg, struct engine_lookup **ret,
+                      struct weft_error *err);
+/* fn is not called any more. */
+void engine_dns_lookup_cancel(struct engine_lookup *l);
+
+/* The queries that were answered lately, of one sandbox or (who NULL) of all; with follow those to
+ * come, too. fn gets an entry at a time, the oldest first, with the name of who asked ("" for the
+ * host); entry NULL: the end, after which the log is gone by itself. */
+struct engine_dns_log;
+typedef void engine_logged_fn(void *arg, const struct dns_msg_logged *entry, const char *sandbox);
+int engine_dns_log(struct engine *e, const char *who, bool follow, engine_logged_fn *fn, void *arg,
+                   struct engine_dns_log **ret, struct weft_error *err);
+void engine_dns_log_cancel(struct engine_dns_log *l);

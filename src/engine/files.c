@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "engine/state.h"
+#include "engine/dns.h"
 
 #define FILE_MAX (1 << 20)
 
@@ -66,6 +66,47 @@ static void add_own_addresses(const struct container *c, const struct sandbox *s
     }
 }
 
+/* ---- hosts ---- */
+
+const struct endpoint *default_bridge_endpoint(const struct sandbox *sb)
+{
+    for (size_t i = 0; i < sb->endpoint_count; i++)
+        if (sb->endpoints[i]->network->predefined && *sb->endpoints[i]->network->link)
+            return sb->endpoints[i];
+    return NULL;
+}
+
+struct container *linked_container(struct engine *e, const char *link, struct weft_error *err)
+{
+    _cleanup_free_ char *name = strndup(link, strcspn(link, ":"));
+    struct weft_error ignored;
+
+    if (!name) {
+        weft_oom(err);
+        return NULL;
+    }
+    return engine_container(e, name, err ? err : &ignored);
+}
+
+/* On the default bridge there is no server to ask: who is linked to stands here. */
+static void add_links(struct engine *e, const struct container *c, const struct sandbox *sb,
+                      struct strbuf *out)
+{
+    const struct endpoint *own = default_bridge_endpoint(sb);
+
+    for (char **link = c->config.links; own && link && *link; link++) {
+        const struct container *target = linked_container(e, *link, NULL);
+        const struct sandbox *other = target ? engine_container_sandbox(e, target) : NULL;
+        const struct endpoint *ep = other ? sandbox_endpoint_on(other, own->network) : NULL;
+        const struct addr *addrs[] = {ep ? &ep->ipv4 : NULL, ep ? &ep->ipv6 : NULL};
+
+        for (size_t i = 0; ep && i < ARRAY_SIZE(addrs); i++)
+            if (addr_is_set(addrs[i]))
+                strbuf_printf(out, "%s\t%s %s %s\n", addr_text(addrs[i]), strchr(*link, ':') + 1,
+                              target->config.hostname, target->name);
+    }
+}
+
 char *file_hosts(struct engine *e, const struct container *c, const struct sandbox *sb)
 {
     _cleanup_strbuf_ struct strbuf out = {0};
@@ -77,79 +118,198 @@ char *file_hosts(struct engine *e, const struct container *c, const struct sandb
         strbuf_puts(&out, standard_hosts);
     for (char **entry = c->config.extra_hosts; entry && *entry; entry++)
         add_extra_host(e, *entry, &out);
+    add_links(e, c, sb, &out);
     add_own_addresses(c, sb, &out);
     return strbuf_take(&out);
 }
 
-/* A line "nameserver ADDRESS" whose address is the host's own: unreachable from another namespace.
- */
-static bool is_loopback_server(const char *line, size_t length)
-{
-    char text[ADDR_TEXT_MAX + 16] = "", address[ADDR_TEXT_MAX];
-    struct addr addr;
+/* ---- resolv.conf ---- */
 
-    if (length >= sizeof text)
-        return false;
-    memcpy(text, line, length);
-    return sscanf(text, " nameserver %45s", address) == 1 &&
-           addr_parse(address, &addr, NULL) == 0 && addr_is_loopback(&addr);
+/* Says that weft wrote the file, and what: so it can tell whether somebody else has changed it. */
+#define HEADER                                                                                     \
+    "# Written by weft (%016llx). Whoever edits this file keeps it: weft leaves it alone.\n"
+#define HEADER_START "# Written by weft ("
+
+static char *with_header(struct strbuf *text)
+{
+    unsigned long long digest = dns_digest(strbuf_text(text), text->len);
+
+    return text->failed ? NULL : str_printf(HEADER "%s", digest, strbuf_text(text));
 }
 
-static void copy_host_servers(struct strbuf *out, bool keep_loopback)
+static bool is_as_written(const char *file)
 {
-    _cleanup_free_ char *host = NULL;
+    const char *text = strchr(file, '\n');
+    unsigned long long digest;
 
-    if (file_read("/etc/resolv.conf", FILE_MAX, &host, NULL, NULL) < 0)
-        return;
-    for (const char *line = host; *line;) {
-        size_t length = strcspn(line, "\n");
-
-        if (keep_loopback || !is_loopback_server(line, length)) {
-            strbuf_add(out, line, length);
-            strbuf_puts(out, "\n");
-        }
-        line += length + (line[length] == '\n');
-    }
+    return text && sscanf(file, HEADER_START "%llx", &digest) == 1 &&
+           digest == dns_digest(text + 1, strlen(text + 1));
 }
 
-static void add_words(struct strbuf *out, const char *keyword, char *const *words)
+static void add_words(struct strbuf *out, const char *keyword, char *const *words,
+                      const char *another)
 {
-    if (strv_length(words) == 0)
+    if (strv_length(words) == 0 && !another)
         return;
     strbuf_puts(out, keyword);
-    for (; *words; words++)
+    for (; words && *words; words++)
         strbuf_printf(out, " %s", *words);
+    if (another)
+        strbuf_printf(out, " %s", another);
     strbuf_puts(out, "\n");
 }
 
-/* resolv.conf(5): the last of several search lines counts, so what the user asked for comes behind
- * the host's. */
-char *file_resolv_conf(const struct container *c)
+/* What is the host's own cannot be reached from another namespace: loopback addresses, and those
+ * that are good on one link only. */
+static void add_host_servers(const struct resolv_conf *host, struct strbuf *out)
 {
-    _cleanup_strbuf_ struct strbuf out = {0};
+    size_t start = out->len;
 
-    if (strv_length(c->config.dns) == 0)
-        copy_host_servers(&out, str_equal(c->config.network_mode, "host"));
-    for (char **server = c->config.dns; server && *server; server++)
-        strbuf_printf(&out, "nameserver %s\n", *server);
-    add_words(&out, "search", c->config.dns_search);
-    add_words(&out, "options", c->config.dns_options);
-    return strbuf_take(&out);
+    for (size_t i = 0; i < host->count; i++)
+        if (!addr_is_loopback(&host->servers[i].addr) &&
+            !addr_is_link_local(&host->servers[i].addr))
+            strbuf_printf(out, "nameserver %s\n", host->texts[i]);
+    if (out->len == start)
+        strbuf_puts(out, "# The host has no server that can be reached from here.\n");
 }
 
-void refresh_files(struct engine *e, const struct sandbox *sb)
+static bool sets_ndots(char *const *options)
+{
+    for (; options && *options; options++)
+        if (str_starts_with(*options, "ndots:"))
+            return true;
+    return false;
+}
+
+/* "." stands for none, as docker has it. Names on weft's networks have one label: they are to be
+ * asked for as they are first. */
+static void write_conf(const struct container_config *config, bool resolver,
+                       const struct resolv_conf *host, struct strbuf *out)
+{
+    char *const *search = strv_length(config->dns_search) ? config->dns_search : host->search;
+    char *const *options = strv_length(config->dns_options) ? config->dns_options : host->options;
+
+    if (resolver)
+        strbuf_puts(out, "nameserver " FACT_RESOLVER_ADDR "\n");
+    else if (strv_length(config->dns) == 0)
+        add_host_servers(host, out);
+    for (char **server = config->dns; !resolver && server && *server; server++)
+        strbuf_printf(out, "nameserver %s\n", *server);
+    if (!strv_contains(search, "."))
+        add_words(out, "search", search, NULL);
+    add_words(out, "options", options, resolver && !sets_ndots(options) ? "ndots:0" : NULL);
+}
+
+/* The host's file, and behind it what the user asked for: of several search lines the last counts
+ * (resolv.conf(5)). */
+static void copy_host_conf(const struct container_config *config, struct strbuf *out)
+{
+    _cleanup_free_ char *host = NULL;
+
+    if (strv_length(config->dns) == 0 &&
+        file_read("/etc/resolv.conf", FILE_MAX, &host, NULL, NULL) == 0)
+        strbuf_printf(out, "%s%s", host, *host && host[strlen(host) - 1] != '\n' ? "\n" : "");
+    for (char **server = config->dns; server && *server; server++)
+        strbuf_printf(out, "nameserver %s\n", *server);
+    add_words(out, "search", config->dns_search, NULL);
+    add_words(out, "options", config->dns_options, NULL);
+}
+
+char *file_resolv_conf(const struct container *c, const struct sandbox *sb)
+{
+    _cleanup_resolv_conf_ struct resolv_conf host = {0};
+    _cleanup_strbuf_ struct strbuf out = {0};
+
+    if (sb->kind == SANDBOX_HOST)
+        copy_host_conf(&c->config, &out);
+    else if (resolv_conf_read(&host) == 0)
+        write_conf(&c->config, sandbox_has_resolver(sb), &host, &out);
+    else
+        return NULL;
+    return with_header(&out);
+}
+
+/* ---- while they run ---- */
+
+static void refresh_hosts(struct engine *e, const struct container *c,
+                          const struct container *owner, const struct sandbox *sb)
+{
+    _cleanup_free_ char *hosts = file_hosts(e, owner, sb);
+    struct weft_error err = {0};
+
+    if (hosts && runtime_update_file(e->runtime, c->id, "hosts", hosts, &err) < 0)
+        log_warning("cannot update /etc/hosts of container %s: %s", c->name, err.text);
+}
+
+static void refresh_resolv_conf(struct engine *e, const struct container *c,
+                                const struct container *owner, const struct sandbox *sb)
+{
+    _cleanup_free_ char *now = NULL, *wanted = file_resolv_conf(owner, sb);
+    struct weft_error err = {0};
+    int r = runtime_read_file(e->runtime, c->id, "resolv.conf", &now, &err);
+
+    if (r == 0 && wanted && is_as_written(now) && strcmp(now, wanted) != 0)
+        r = runtime_update_file(e->runtime, c->id, "resolv.conf", wanted, &err);
+    if (r < 0)
+        log_warning("cannot update /etc/resolv.conf of container %s: %s", c->name, err.text);
+}
+
+typedef void refresh_fn(struct engine *e, const struct container *c, const struct container *owner,
+                        const struct sandbox *sb);
+
+/* Those that run in the sandbox. Who shares a stack shares what is said of it. */
+static void refresh_all(struct engine *e, const struct sandbox *sb, refresh_fn *refresh)
 {
     const struct container *owner = sandbox_container(e, sb);
 
     for (size_t i = 0; owner && sb->active && i < e->container_count; i++) {
-        struct container *c = e->containers[i];
-        _cleanup_free_ char *hosts = NULL;
-        struct weft_error err = {0};
+        const struct container *c = e->containers[i];
 
-        if (c->status != CONTAINER_RUNNING || strcmp(c->sandbox_id, sb->id) != 0)
-            continue;
-        hosts = file_hosts(e, owner, sb);
-        if (hosts && runtime_update_file(e->runtime, c->id, "hosts", hosts, &err) < 0)
-            log_warning("cannot update /etc/hosts of container %s: %s", c->name, err.text);
+        if (c->status == CONTAINER_RUNNING && strcmp(c->sandbox_id, sb->id) == 0)
+            refresh(e, c, owner, sb);
+    }
+}
+
+void refresh_files(struct engine *e, const struct sandbox *sb)
+{
+    refresh_all(e, sb, refresh_hosts);
+}
+
+void refresh_resolver(struct engine *e, const struct sandbox *sb)
+{
+    refresh_all(e, sb, refresh_resolv_conf);
+}
+
+void refresh_servers(struct engine *e)
+{
+    for (size_t i = 0; i < e->container_count; i++) {
+        const struct container *c = e->containers[i];
+        const struct sandbox *sb = engine_container_sandbox(e, c);
+        const struct container *owner = sb ? sandbox_container(e, sb) : NULL;
+
+        if (owner && c->status == CONTAINER_RUNNING)
+            refresh_resolv_conf(e, c, owner, sb);
+    }
+}
+
+static bool is_linked_to(struct engine *e, const struct container *c, const struct sandbox *sb)
+{
+    for (char **link = c->config.links; link && *link; link++) {
+        const struct container *target = linked_container(e, *link, NULL);
+
+        if (target && strcmp(target->sandbox_id, sb->id) == 0)
+            return true;
+    }
+    return false;
+}
+
+void refresh_links(struct engine *e, const struct sandbox *sb)
+{
+    for (size_t i = 0; i < e->container_count; i++) {
+        const struct container *c = e->containers[i];
+        const struct sandbox *own = engine_container_sandbox(e, c);
+
+        if (own && c->status == CONTAINER_RUNNING && is_linked_to(e, c, sb))
+            refresh_files(e, own);
     }
 }

@@ -224,6 +224,7 @@ static void apply(struct world *w, const struct plan *plan, struct mend_outcome 
     if (plan->count == 0)
         return;
     forget_mended_connections(w->engine, plan);
+    dns_follow_mending(w->engine, plan);
     outcome->operations += plan->count;
     outcome->failed += (size_t)failed;
     log_info("mended the kernel's state: %zu operations, %d failed", plan->count, failed);
@@ -305,6 +306,7 @@ int engine_cleanup(struct engine *e, size_t *ret_removed, struct weft_error *err
 
     if (r < 0)
         return r;
+    dns_end(e);
     if (add_spaces(&w) < 0)
         return weft_oom(err);
     memset(w.looked, true, w.count * sizeof *w.looked);

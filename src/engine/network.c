@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "driver/driver.h"
 #include "engine/change.h"
+#include "engine/dns.h"
 
 static int check_name(struct engine *e, const struct network *net, struct weft_error *err)
 {
@@ -32,6 +33,20 @@ static int check_link(struct engine *e, const struct network *net, struct weft_e
     return 0;
 }
 
+/* The host asks for names at an address of its own. */
+static int check_host_dns(const struct network *net, struct weft_error *err)
+{
+    struct addr ipv4 = network_host_addr(net, AF_INET), ipv6 = network_host_addr(net, AF_INET6);
+
+    if (!network_option_bool(net, OPTION_HOST_DNS, false) || addr_is_set(&ipv4) ||
+        addr_is_set(&ipv6))
+        return 0;
+    return weft_fail(err, WEFT_INVALID,
+                     "option " OPTION_HOST_DNS
+                     " of network %s needs an address of the host on the network: it has none",
+                     net->name);
+}
+
 int complete_network(struct engine *e, struct network *net, struct weft_error *err)
 {
     const struct driver_ops *driver = driver_find(net->driver);
@@ -54,6 +69,8 @@ int complete_network(struct engine *e, struct network *net, struct weft_error *e
         r = kernel_default_mtu(e->kernel, &mtu, err);
     if (r == 0)
         r = driver->prepare_network(net, mtu, err);
+    if (r == 0)
+        r = check_host_dns(net, err);
     return r < 0 ? r : check_link(e, net, err);
 }
 
@@ -219,6 +236,7 @@ int engine_connect(struct engine *e, const char *network, const char *who,
     _cleanup_change_ struct change ch = {0};
     struct network *net = engine_network(e, network, err);
     struct sandbox *sb = net ? find_own_sandbox(e, who, err) : NULL;
+    bool resolver = sb && sandbox_has_resolver(sb);
     int r;
 
     if (!sb)
@@ -235,6 +253,10 @@ int engine_connect(struct engine *e, const char *network, const char *who,
     if (r < 0 || dry)
         return r;
     refresh_files(e, sb);
+    if (net->predefined)
+        refresh_links(e, sb);
+    if (resolver != sandbox_has_resolver(sb))
+        refresh_resolver(e, sb);
     /* Those of a container at rest are told of when it starts. */
     if (sb->active)
         send_membership(e, "connect", net, sb);
@@ -247,6 +269,7 @@ int engine_disconnect(struct engine *e, const char *network, const char *who, st
     _cleanup_change_ struct change ch = {0};
     struct network *net = engine_network(e, network, err);
     struct sandbox *sb = net ? find_own_sandbox(e, who, err) : NULL;
+    bool resolver = sb && sandbox_has_resolver(sb);
     struct endpoint *ep;
     int r;
 
@@ -267,6 +290,10 @@ int engine_disconnect(struct engine *e, const char *network, const char *who, st
     if (r < 0 || dry)
         return r;
     refresh_files(e, sb);
+    if (net->predefined)
+        refresh_links(e, sb);
+    if (resolver != sandbox_has_resolver(sb))
+        refresh_resolver(e, sb);
     if (sb->active)
         send_membership(e, "disconnect", net, sb);
     return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "driver/driver.h"
+#include "engine/dns.h"
 #include "engine/state.h"
 #include "firewall/firewall.h"
 
@@ -54,6 +55,8 @@ int render_sandbox(const struct engine *e, const struct sandbox *sb, const struc
     if (!sb->active || sb->kind == SANDBOX_HOST)
         return 0;
     r = render_stack(sb, ns, out);
+    if (r == 0 && sandbox_has_resolver(sb))
+        r = fact_set_add(out, &(struct fact){.kind = FACT_RESOLVER, .ns = ns});
     for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++) {
         const struct endpoint *ep = sb->endpoints[i];
 

@@ -245,6 +245,8 @@ int engine_start(struct engine *e, struct weft_error *err)
     if (r == 0)
         r = engine_mend(e, MEND_ALL, NULL, err);
     if (r == 0)
+        dns_start(e);
+    if (r == 0)
         remove_orphans(e);
     for (size_t i = 0; r == 0 && i < count; i++)
         container_ended(ended[i], ended[i]->exit_code, ended[i]->finished);

@@ -48,6 +48,8 @@ struct link_slot {
     unsigned wrong_since; /* drift.c's; 0: it is as it shall be */
 };
 
+struct dns;
+
 struct engine {
     uv_loop_t *loop;
     struct engine_config config;
@@ -81,6 +83,7 @@ struct engine {
     char *log_path;
     struct drift *drift; /* NULL: the kernel is not listened to */
     struct forgetter *forgetter;
+    struct dns *dns;
 };
 
 /* ---- lists.c: membership in the arrays and tables above. Objects are not freed. ---- */
@@ -198,13 +201,48 @@ void unwatch_sandbox(struct engine *e, struct sandbox *sb);
  * field 22. */
 int64_t process_start_time(pid_t pid);
 
+/* ---- dns.c ---- */
+
+int dns_new(struct engine *e, struct weft_error *err);
+/* Connects to weft-dns, or starts it, and tells it everything. What fails is logged. */
+void dns_start(struct engine *e);
+/* weft-dns goes on. */
+void dns_stop(struct engine *e);
+/* Ends weft-dns. */
+void dns_end(struct engine *e);
+
+/* After a change: what has changed of a network that is there; of a sandbox that is there or has
+ * gone; of a network that may have gone. In this order; then dns_push, which sends it, and later
+ * dns_settle, which waits until it is in force. */
+void dns_follow_network(struct engine *e, const char *id);
+void dns_follow_sandbox(struct engine *e, const char *id);
+void dns_follow_end(struct engine *e, const char *network);
+void dns_push(struct engine *e);
+void dns_settle(struct engine *e);
+/* Instead of both, where nobody waits. */
+void dns_flush(struct engine *e);
+/* Tells everything again: a change that was told of has been taken back. */
+void dns_follow_all(struct engine *e);
+/* After mending: what rests on things that were made anew is made anew. */
+void dns_follow_mending(struct engine *e, const struct plan *plan);
+
 /* ---- files.c: the contents of a container's /etc files; for the caller to free, NULL when memory
  * ran out ---- */
 
 char *file_hosts(struct engine *e, const struct container *c, const struct sandbox *sb);
-char *file_resolv_conf(const struct container *c);
+char *file_resolv_conf(const struct container *c, const struct sandbox *sb);
 /* Rewrites hosts of the running containers that use sb. */
 void refresh_files(struct engine *e, const struct sandbox *sb);
+/* Rewrites their resolv.conf, unless somebody else has written it. */
+void refresh_resolver(struct engine *e, const struct sandbox *sb);
+/* Rewrites hosts of the running containers that have links to sb's. */
+void refresh_links(struct engine *e, const struct sandbox *sb);
+/* Rewrites all resolv.conf: the host's servers have changed. */
+void refresh_servers(struct engine *e);
+/* The place on the default bridge; NULL: none. */
+const struct endpoint *default_bridge_endpoint(const struct sandbox *sb);
+/* The container that one of config.links names; err may be NULL. */
+struct container *linked_container(struct engine *e, const char *link, struct weft_error *err);
 
 /* ---- container.c ---- */
 

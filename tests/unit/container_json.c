@@ -139,6 +139,9 @@ static void test_refusals(void **state)
     refuse_host("\"Dns\":[\"name\"]", "\"name\" is not an IP address");
     refuse_host("\"ExtraHosts\":[\"x\"]", "NAME:ADDRESS");
     refuse_host("\"ExtraHosts\":[\"x:y\"]", "not an IP address");
+    refuse_host("\"Links\":[\"a:b:c\"]", "\"a:b:c\": want NAME:ALIAS");
+    refuse_host("\"Links\":[\"a:\"]", "want NAME:ALIAS");
+    refuse_host("\"Links\":[\"\"]", "want NAME:ALIAS");
     refuse_host("\"CapAdd\":[\"FLY\"]", "\"FLY\" is not a capability");
     refuse_host("\"CapDrop\":[\"FLY\"]", "\"FLY\" is not a capability");
     refuse_host("\"Annotations\":{\"weft.rootfs\":\"tmp\"}", "not an absolute path");
@@ -190,6 +193,35 @@ static void test_store_and_load(void **state)
     assert_true(again->config.auto_remove);
 }
 
+/* Docker shows links in another form than it takes them in, and takes that form, too. */
+static void test_links(void **state)
+{
+    _cleanup_json_ json_t *doc = NULL, *host = NULL;
+    _cleanup_container_ struct container *c = NULL, *again = NULL;
+    _cleanup_json_ json_t *stored = NULL;
+    struct weft_error err = {0};
+
+    (void)state;
+    doc = json_loads("{\"Cmd\":[\"a\"],\"HostConfig\":{\"Links\":"
+                     "[\"db:database\",\"cache\",\"/mail:/web/smtp\"]}}",
+                     0, NULL);
+    assert_int_equal(container_from_json(doc, &c, &err), 0);
+    assert_int_equal(strv_length(c->config.links), 3);
+    assert_string_equal(c->config.links[0], "db:database");
+    assert_string_equal(c->config.links[1], "cache:cache");
+    assert_string_equal(c->config.links[2], "mail:smtp");
+    c->name = strdup("web");
+    id_generate(c->id);
+    memcpy(c->sandbox_id, c->id, sizeof c->id);
+    host = container_host_config_json(c);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(host, "Links"), 0)),
+                        "/db:/web/database");
+    stored = container_to_json(c);
+    assert_int_equal(container_from_json(stored, &again, &err), 0);
+    assert_int_equal(strv_length(again->config.links), 3);
+    assert_string_equal(again->config.links[2], "mail:smtp");
+}
+
 static void test_signals(void **state)
 {
     static const struct {
@@ -228,8 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create_body), cmocka_unit_test(test_absent_is_default),
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_store_and_load),
-        cmocka_unit_test(test_signals),     cmocka_unit_test(test_exec_body),
-        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_links),       cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_exec_body),   cmocka_unit_test(test_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,25 @@ static void an_endpoint_leaves_and_the_rest_stays(void **state)
                    "- host: link vath1 veth to web:eth0 master weft0 up\n");
 }
 
+static void a_resolver_falls_with_its_namespace(void **state)
+{
+    struct scene scene = {0}, alone = {0}, fresh = {0};
+
+    (void)state;
+    FILL(&scene.seen, owned(netns(&web)), owned(resolver(&web)), owned(netns(&db)),
+         owned(resolver(&db)));
+    FILL(&scene.desired, netns(&db), resolver(&db));
+    expect(&scene, "- web: namespace at /run/weft/netns/1\n");
+    FILL(&alone.seen, owned(netns(&web)), owned(resolver(&web)));
+    FILL(&alone.desired, netns(&web));
+    expect(&alone, "- web: resolver at 127.0.0.11\n");
+    FILL(&fresh.seen, owned(resolver(&web)));
+    FILL(&fresh.desired, netns(&web), resolver(&web), link_of(LINK_LOOPBACK, &web, "lo"));
+    expect(&fresh, "+ web: namespace at /run/weft/netns/1\n"
+                   "+ web: resolver at 127.0.0.11\n"
+                   "+ web: link lo loopback up\n");
+}
+
 static void sysctls_are_changed_but_not_removed(void **state)
 {
     struct scene scene = {0};
@@ -399,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds_in_the_order_of_need),
         cmocka_unit_test(removes_only_what_does_not_fall),
+        cmocka_unit_test(a_resolver_falls_with_its_namespace),
         cmocka_unit_test(what_holds_needs_nothing),
         cmocka_unit_test(what_is_not_weft_s_is_left_alone),
         cmocka_unit_test(an_endpoint_leaves_and_the_rest_stays),

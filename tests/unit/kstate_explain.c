@@ -46,6 +46,28 @@ static void namespaces(void **state)
     EXPECT_REMOVE(netns(&lab), "ip netns del lab\n");
 }
 
+static void resolvers(void **state)
+{
+    (void)state;
+    EXPECT_ADD(resolver(&web),
+               "ip netns exec web nft -f - <<'EOF'\n"
+               "add table ip weft\n"
+               "delete table ip weft\n"
+               "table ip weft {\n"
+               "    comment \"weft\"\n"
+               "    chain output {\n"
+               "        type filter hook output priority raw; policy accept;\n"
+               "        oif != \"lo\" accept\n"
+               "        ip daddr 127.0.0.11 udp dport 53 udp dport set 1011 accept\n"
+               "        ip daddr 127.0.0.11 tcp dport 53 tcp dport set 1011 accept\n"
+               "        ip saddr 127.0.0.11 udp sport 1011 udp sport set 53 accept\n"
+               "        ip saddr 127.0.0.11 tcp sport 1011 tcp sport set 53 accept\n"
+               "    }\n"
+               "}\n"
+               "EOF\n");
+    EXPECT_REMOVE(resolver(&web), "ip netns exec web nft delete table ip weft\n");
+}
+
 static void links(void **state)
 {
     struct fact br = bridge("weft0"), v = veth("veth1", "weft0", &web), p = peer(&web, "veth1");
@@ -253,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_takes_no_commands),
         cmocka_unit_test(namespaces),
+        cmocka_unit_test(resolvers),
         cmocka_unit_test(links),
         cmocka_unit_test(changed_links),
         cmocka_unit_test(addresses_and_routes),

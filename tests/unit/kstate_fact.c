@@ -147,11 +147,12 @@ static void facts_print_as_lines(void **state)
     r.route.metric = 7;
     FILL(&set, map_element(80, "10.0.0.1", 8080), element("links", "weft0"), r, v, netns(&foreign),
          address(&web, "eth0", "fd00::2/64"), base("abc"), sysctl_of(NULL, "net/a", "1"),
-         link_of(LINK_LOOPBACK, &web, "lo"), netns(&web));
+         link_of(LINK_LOOPBACK, &web, "lo"), netns(&web), resolver(&web));
     fact_set_print(&set, &text);
     assert_string_equal(strbuf_text(&text),
                         "web: namespace at /run/weft/netns/1\n"
                         "lab: namespace at /run/weft/netns/3 pins /proc/7/ns/net\n"
+                        "web: resolver at 127.0.0.11\n"
                         "host: ruleset abc\n"
                         "host: link veth1 veth to web:eth0 (02:00:00:00:00:00) master weft0 "
                         "mtu 1400 no-autoconf up\n"

@@ -17,6 +17,11 @@ static inline struct fact netns(const struct kstate_ns *ns)
     return (struct fact){.kind = FACT_NETNS, .ns = ns};
 }
 
+static inline struct fact resolver(const struct kstate_ns *ns)
+{
+    return (struct fact){.kind = FACT_RESOLVER, .ns = ns};
+}
+
 static inline struct fact base(const char *version)
 {
     struct fact fact = {.kind = FACT_NFT_BASE, .base.text = "table inet weft {\n}\n"};

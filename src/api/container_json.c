@@ -19,13 +19,13 @@ const struct sandbox *container_own_sandbox(struct engine *e, const struct conta
     return strcmp(c->id, c->sandbox_id) == 0 ? engine_container_sandbox(e, c) : NULL;
 }
 
-static json_t *networks_json(const struct sandbox *sb)
+static json_t *networks_json(struct engine *e, const struct sandbox *sb)
 {
     _cleanup_json_ json_t *networks = json_object();
 
     for (size_t i = 0; sb && i < sb->endpoint_count; i++)
         if (json_object_set_new(networks, sb->endpoints[i]->network->name,
-                                endpoint_settings_json(sb->endpoints[i])) < 0)
+                                endpoint_settings_json(e, sb->endpoints[i])) < 0)
             return NULL;
     return TAKE_PTR(networks);
 }
@@ -50,7 +50,7 @@ static json_t *network_settings_json(struct engine *e, const struct container *c
 {
     const struct sandbox *own = container_own_sandbox(e, c), *sb = engine_container_sandbox(e, c);
     bool active = c->status == CONTAINER_RUNNING && sb;
-    json_t *networks = networks_json(own);
+    json_t *networks = networks_json(e, own);
     _cleanup_json_ json_t *settings =
         json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:i, s:n, s:n, s:o}", "Bridge", "", "SandboxID",
                   active ? sb->id : "", "SandboxKey", active && sb->netns ? sb->netns : "", "Ports",
@@ -254,5 +254,5 @@ json_t *container_summary_json(struct engine *e, const struct container *c)
                      container_ports_json(e, c), "Labels", json_from_strmap(&c->config.labels),
                      "State", container_status_text(c->status), "Status", status_json(c),
                      "HostConfig", "NetworkMode", mode, "NetworkSettings", "Networks",
-                     networks_json(container_own_sandbox(e, c)), "Mounts", mounts_json(c));
+                     networks_json(e, container_own_sandbox(e, c)), "Mounts", mounts_json(c));
 }

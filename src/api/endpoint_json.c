@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/endpoint_json.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/json.h"
 
 static unsigned prefix_len(const struct endpoint *ep, const struct addr *addr)
@@ -32,35 +29,14 @@ static const char *gateway_text(const struct endpoint *ep, const struct addr *ad
     return pool && !ep->network->internal ? addr_format(&pool->gateway, buf) : buf;
 }
 
-static int add_name(json_t *names, const char *name)
+/* The names that lead to the endpoint. None on the default bridge, which has no names. */
+static json_t *dns_names_json(struct engine *e, const struct endpoint *ep)
 {
-    json_t *known;
-    size_t i;
+    _cleanup_strv_ strv names = NULL;
 
-    json_array_foreach (names, i, known)
-        if (strcmp(json_string_value(known), name) == 0)
-            return 0;
-    return json_array_append_new(names, json_string(name));
-}
-
-/* The names that lead to the endpoint: its sandbox's, the aliases, the short id. None on the
- * default bridge, which has no names. */
-static json_t *dns_names_json(const struct endpoint *ep)
-{
-    _cleanup_json_ json_t *names = json_array();
-    char short_id[ID_SHORT + 1];
-
-    if (ep->network->predefined)
-        return json_null();
-    if (!names || add_name(names, ep->sandbox->name) < 0)
+    if (engine_endpoint_names(e, ep, &names) < 0)
         return NULL;
-    for (char *const *alias = ep->want.aliases; alias && *alias; alias++)
-        if (add_name(names, *alias) < 0)
-            return NULL;
-    snprintf(short_id, sizeof short_id, "%.*s", ID_SHORT, ep->sandbox->id);
-    if (add_name(names, short_id) < 0)
-        return NULL;
-    return TAKE_PTR(names);
+    return names ? json_from_strv(names) : json_null();
 }
 
 static const char *mac_or_empty(const struct mac *mac, char buf[static MAC_TEXT_MAX])
@@ -85,12 +61,12 @@ static json_t *given_json(const struct endpoint *ep)
                      (int)prefix_len(ep, &seen->ipv6), "MacAddress", mac_or_empty(&seen->mac, mac));
 }
 
-json_t *endpoint_settings_json(const struct endpoint *ep)
+json_t *endpoint_settings_json(struct engine *e, const struct endpoint *ep)
 {
     _cleanup_json_ json_t *settings =
         json_pack("{s:n, s:n, s:n, s:n, s:i, s:s, s:o}", "IPAMConfig", "Links", "Aliases",
                   "DriverOpts", "GwPriority", 0, "NetworkID", ep->network->id, "DNSNames",
-                  dns_names_json(ep));
+                  dns_names_json(e, ep));
     _cleanup_json_ json_t *wanted = endpoint_want_to_json(&ep->want);
     _cleanup_json_ json_t *given = given_json(ep);
 

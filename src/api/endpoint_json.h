@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "engine/engine.h"
 #include "model/endpoint.h"
 #include "model/network.h"
 #include "model/sandbox.h"
@@ -13,6 +14,6 @@
 const char *endpoint_prefix_text(const struct endpoint *ep, const struct addr *addr,
                                  char buf[static PREFIX_TEXT_MAX]);
 /* EndpointSettings: what was asked for, and what was given. */
-json_t *endpoint_settings_json(const struct endpoint *ep);
+json_t *endpoint_settings_json(struct engine *e, const struct endpoint *ep);
 /* An entry of a network's "Containers". */
 json_t *endpoint_resource_json(const struct endpoint *ep);

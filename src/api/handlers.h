@@ -29,6 +29,9 @@ request_handler handle_container_wait, handle_container_logs, handle_container_a
 /* exec.c */
 request_handler handle_exec_create, handle_exec_start, handle_exec_inspect, handle_exec_resize;
 
+/* dns.c */
+request_handler handle_dns_names, handle_dns_lookup, handle_dns_log;
+
 /* publish.c */
 request_handler handle_publish, handle_unpublish, handle_port_list;
 

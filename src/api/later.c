@@ -7,6 +7,8 @@
 
 struct later {
     struct request *rq;
+    void (*on_forget)(void *arg); /* or NULL */
+    void *arg;
 };
 
 int later_new(struct request *rq, struct later **ret, struct weft_error *err)
@@ -49,7 +51,15 @@ void later_done(void *arg, int result, const struct weft_error *err)
     request_resume(rq);
 }
 
+void later_on_forget(struct later *l, void (*fn)(void *arg), void *arg)
+{
+    l->on_forget = fn;
+    l->arg = arg;
+}
+
 void later_forget(struct later *l)
 {
     l->rq = NULL;
+    if (l->on_forget)
+        l->on_forget(l->arg);
 }

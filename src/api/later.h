@@ -19,5 +19,8 @@ struct request *later_take(struct later *l);
 /* An engine_done_fn that does it all: an empty 204, or the error. arg is a struct later. */
 void later_done(void *arg, int result, const struct weft_error *err);
 
+/* fn is called when the client goes before the answer was given; it has to free l. */
+void later_on_forget(struct later *l, void (*fn)(void *arg), void *arg);
+
 /* The request is going away. */
 void later_forget(struct later *l);

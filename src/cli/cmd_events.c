@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "base/time.h"
 #include "cli/body.h"
 #include "cli/commands.h"
 #include "cli/human.h"
+#include "cli/lines.h"
 #include "cli/row.h"
 #include "cli/table.h"
 #include "client/url.h"
@@ -46,41 +46,17 @@ static void print_event(const json_t *event)
     puts(*separator == ',' ? ")" : "");
 }
 
-static int show(const char *line, size_t len, struct weft_error *err)
+static int show(const json_t *event, struct weft_error *err)
 {
-    _cleanup_json_ json_t *event = NULL;
-    int r = json_parse(line, len, &event, err);
-
-    if (r == 0 && args.format)
-        r = format_print(args.format, event, err);
-    else if (r == 0)
-        print_event(event);
-    (void)fflush(stdout);
-    return r;
-}
-
-/* Shows the whole lines in text and leaves the rest. */
-static int show_lines(struct strbuf *text, struct weft_error *err)
-{
-    size_t done = 0;
-    char *end;
-
-    while ((end = memchr(text->data + done, '\n', text->len - done))) {
-        size_t len = (size_t)(end - text->data) - done;
-        int r = len ? show(text->data + done, len, err) : 0;
-
-        if (r < 0)
-            return r;
-        done += len + 1;
-    }
-    memmove(text->data, text->data + done, text->len - done + 1);
-    text->len -= done;
+    if (args.format)
+        return format_print(args.format, event, err);
+    print_event(event);
     return 0;
 }
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_strbuf_ struct strbuf url = {0}, text = {0};
+    _cleanup_strbuf_ struct strbuf url = {0};
     int r;
 
     (void)operands;
@@ -90,18 +66,7 @@ static int run(struct client *daemon, strv operands, struct weft_error *err)
         r = url_time(&url, "since", args.since, err);
     if (r == 0)
         r = url_time(&url, "until", args.until, err);
-    if (r == 0)
-        r = client_begin(daemon, "GET", strbuf_text(&url), NULL, err);
-    while (r == 0) {
-        char data[4096];
-        ssize_t n = client_read(daemon, data, sizeof data, err);
-
-        if (n <= 0)
-            return (int)n;
-        strbuf_add(&text, data, (size_t)n);
-        r = text.failed ? weft_oom(err) : show_lines(&text, err);
-    }
-    return r;
+    return r < 0 ? r : lines_each(daemon, strbuf_text(&url), show, err);
 }
 
 const struct command cmd_events = {

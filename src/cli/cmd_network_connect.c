@@ -9,7 +9,8 @@ static bool dry_run;
 
 static const struct cli_option options[] = {
     OPT_FLAG(0, "dry-run", &dry_run, "Print the commands this comes down to, do nothing"),
-    OPT_LIST(0, "link", &endpoint_args.links, "CONTAINER[:NAME]", "Another name for a container"),
+    OPT_LIST(0, "link", &endpoint_args.links, "CONTAINER[:NAME]",
+             "Another name for a container of the network, for this one alone"),
     OPT_END,
 };
 

@@ -9,11 +9,14 @@
 #include "cli/report.h"
 #include "client/url.h"
 
+#define HOST_DNS_OPTION "weft.host_dns"
+
 static struct {
     const char *driver;
     struct ipam_args ipam;
     enum option_switch ipv4;
     enum option_switch ipv6;
+    bool host_dns;
     bool internal;
     bool attachable;
     strv labels;
@@ -28,6 +31,9 @@ static const struct cli_option options[] = {
     OPT_STRING('d', "driver", &args.driver, "DRIVER", "The driver (default: bridge)"),
     OPT_FLAG(0, "dry-run", &args.dry_run, "Print the commands this comes down to, do nothing"),
     OPT_COMMAS(0, "gateway", &args.ipam.gateways, "ADDRESS", "The gateway of a subnet"),
+    OPT_FLAG(0, "host-dns", &args.host_dns,
+             "Let the host look up the network's names at its gateway address (-o " HOST_DNS_OPTION
+             "=true)"),
     OPT_FLAG(0, "internal", &args.internal, "Keep the network away from the outside"),
     OPT_COMMAS(0, "ip-range", &args.ipam.ranges, "SUBNET",
                "The part of a subnet that containers get addresses from"),
@@ -58,6 +64,8 @@ static int make_body(const char *name, json_t **ret, struct weft_error *err)
     body_add(&body, "IPAM", TAKE_PTR(ipam));
     body_flag(&body, "Internal", args.internal);
     body_flag(&body, "Attachable", args.attachable);
+    if (args.host_dns && strv_add(&args.options, HOST_DNS_OPTION "=true") < 0)
+        return weft_oom(err);
     r = body_pairs(&body, "Options", "opt", args.options, false, err);
     if (r == 0)
         r = body_pairs(&body, "Labels", "label", args.labels, false, err);

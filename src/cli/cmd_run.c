@@ -50,6 +50,8 @@ static const struct cli_option options[] = {
     OPT_STRING(0, "ip", &args.endpoint.ip, "ADDRESS", "The IPv4 address on the first network"),
     OPT_STRING(0, "ip6", &args.endpoint.ip6, "ADDRESS", "The IPv6 address on the first network"),
     OPT_LIST('l', "label", &args.labels, "KEY=VALUE", "Metadata to keep with the container"),
+    OPT_LIST(0, "link", &args.links, "CONTAINER[:NAME]",
+             "Another name for a container of the first network, for this one alone"),
     OPT_LIST(0, "link-local-ip", &args.endpoint.link_local_ips, "ADDRESS",
              "A link-local address on the first network as well"),
     OPT_STRING(0, "mac-address", &args.endpoint.mac_address, "ADDRESS",

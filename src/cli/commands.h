@@ -7,6 +7,9 @@
 
 extern const struct command cmd_attach;
 extern const struct command cmd_detach;
+extern const struct command cmd_dns_log;
+extern const struct command cmd_dns_lookup;
+extern const struct command cmd_dns_ls;
 extern const struct command cmd_events;
 extern const struct command cmd_exec;
 extern const struct command cmd_explain;

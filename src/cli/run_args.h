@@ -22,6 +22,7 @@ struct run_args {
     strv published;                /* as --publish has them */
     strv exposed;
     bool publish_all;
+    strv links;
     strv dns;
     strv dns_searches;
     strv dns_options;

@@ -152,6 +152,7 @@ static int make_host_config(const struct run_args *args, const char *network_mod
 
     body_string(&host, "NetworkMode", network_mode);
     body_flag(&host, "AutoRemove", args->remove);
+    body_list(&host, "Links", args->links);
     body_list(&host, "Dns", args->dns);
     body_list(&host, "DnsSearch", args->dns_searches);
     body_list(&host, "DnsOptions", args->dns_options);

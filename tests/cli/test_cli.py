@@ -74,7 +74,7 @@ def commands(weft):
 
 def test_every_command_has_help(weft):
     names = commands(weft)
-    assert len(names) == 31
+    assert len(names) == 34
     for name in names:
         out = weft(*name.split(), "--help").stdout
         assert out.startswith(f"Usage: weft {name}")
@@ -118,6 +118,9 @@ def test_unknown_command(weft):
     ("network create a b", "unexpected operand \"b\". See 'weft network create --help'."),
     ("ps web", "unexpected operand \"web\". See 'weft ps --help'."),
     ("netns frob", "unexpected operand \"frob\". See 'weft netns ls --help'."),
+    ("dns lookup", "missing NAME. See 'weft dns lookup --help'."),
+    ("dns frob", "unknown command \"dns frob\". See 'weft dns --help'."),
+    ("dns log a b", "unexpected operand \"b\". See 'weft dns log --help'."),
     ("publish web", "missing SPEC. See 'weft publish --help'."),
     ("unpublish web", "missing SPEC. See 'weft unpublish --help'."),
     ("port", "missing CONTAINER. See 'weft port --help'."),
@@ -247,6 +250,14 @@ def test_network_create_with_everything(weft, daemon):
              "AuxiliaryAddresses": {"r1": "10.5.0.9", "r2": "10.5.0.10"}},
             {"Subnet": "fd00::/64", "Gateway": "fd00::1"},
             {"Subnet": "10.6.0.0/16", "Gateway": "10.6.0.1"}]}}
+
+
+def test_network_create_host_dns(weft, daemon):
+    daemon.on("POST", "/networks/create", reply(201, {"Id": ID, "Warning": ""}))
+    weft("network", "create", "--host-dns", "-o", "a=b", "web")
+    assert daemon.requests[0].body["Options"] == {"a": "b", "weft.host_dns": "true"}
+    weft("network", "create", "--host-dns=false", "web")
+    assert "Options" not in daemon.requests[1].body
 
 
 @pytest.mark.parametrize("options, sentence", [
@@ -639,6 +650,7 @@ def test_run_with_everything(weft, daemon, tmp_path):
          "--env-file", str(tmp_path / "env"), "-w", "/srv", "-u", "1000:1000", "-l", "a=1",
          "--label", "b", "--stop-signal", "INT", "--stop-timeout", "3", "--entrypoint", "/bin/sh",
          "--dns", "1.1.1.1", "--dns-search", "example", "--dns-option", "ndots:2",
+         "--link", "db", "--link", "cache:redis",
          "--add-host", "x:10.0.0.1", "--add-host", "y=fd00::1", "--sysctl", "net.x=1",
          "--rootfs", str(tmp_path), "-v", "/a:/b:ro", "-v", "./c:/d", "--cap-add", "NET_ADMIN",
          "--cap-drop", "ALL", "--privileged", "--read-only", "--runtime", "crun", "cmd",
@@ -650,7 +662,7 @@ def test_run_with_everything(weft, daemon, tmp_path):
         "Labels": {"a": "1", "b": ""},
         "HostConfig": {
             "NetworkMode": "default", "Dns": ["1.1.1.1"], "DnsSearch": ["example"],
-            "DnsOptions": ["ndots:2"], "ExtraHosts": ["x:10.0.0.1", "y:fd00::1"],
+            "DnsOptions": ["ndots:2"], "Links": ["db", "cache:redis"], "ExtraHosts": ["x:10.0.0.1", "y:fd00::1"],
             "Sysctls": {"net.x": "1"}, "Annotations": {"weft.rootfs": str(tmp_path)},
             "Binds": ["/a:/b:ro", f"{tmp_path}/./c:/d"], "CapAdd": ["NET_ADMIN"],
             "CapDrop": ["ALL"], "Privileged": True, "ReadonlyRootfs": True, "Runtime": "crun"},
@@ -1031,6 +1043,152 @@ def test_events(weft, daemon):
                                          "since": "5.000000000", "until": "6.000000000"}
     assert weft("events", "--format", "{{.Action}}").stdout == "connect\ny\n"
     assert json.loads(weft("events", "--format", "json").stdout.splitlines()[0]) == event
+
+
+# Names
+
+
+NAMES = [
+    {"Network": "front", "Name": "web", "Alias": False, "Container": "web", "Id": ID,
+     "IPv4": "172.18.0.2", "IPv6": "fd00::2"},
+    {"Network": "front", "Name": "www", "Alias": True, "Container": "web", "Id": ID,
+     "IPv4": "172.18.0.2", "IPv6": ""},
+]
+
+
+def test_dns_ls(weft, daemon):
+    daemon.on("GET", "/weft/dns/names", NAMES)
+    assert table(weft("dns", "ls").stdout) == [
+        ["NETWORK", "NAME", "ADDRESSES", "CONTAINER"],
+        ["front", "web", "172.18.0.2, fd00::2", "web"],
+        ["front", "www", "172.18.0.2", "web"]]
+    assert daemon.requests[-1].query == {}
+    assert weft("dns", "list", "-q", "--network", "front").stdout == "web\nwww\n"
+    assert daemon.requests[-1].query == {"network": "front"}
+    assert weft("dns", "ls", "--format", "{{.ID}} {{.Alias}} [{{.IPv6}}]").stdout == \
+        f"{SHORT} false [fd00::2]\n{SHORT} true []\n"
+    assert weft("dns", "ls", "--no-trunc", "--format", "{{.ID}}").stdout == f"{ID}\n{ID}\n"
+
+
+def found(*answers, status="NOERROR", truncated=False):
+    return reply(200, {"Name": "x", "Type": "A", "Status": status, "Source": "names",
+                       "Truncated": truncated, "Answers": [
+                           dict(zip(("Name", "Type", "TTL", "Data"), a)) for a in answers]})
+
+
+def serve_lookup(daemon, **answers):
+    """What is answered to each type, or without one."""
+    daemon.on("GET", "/weft/dns/lookup",
+              lambda conn, r: conn.sendall(answers[r.query.get("type", "none")]))
+
+
+def test_dns_lookup(weft, daemon):
+    alias = ("w", "CNAME", 60, "web.front")
+    serve_lookup(daemon, A=found(alias, ("web.front", "A", 0, "172.18.0.2")),
+                 AAAA=found(alias, ("web.front", "AAAA", 0, "fd00::2")),
+                 srv=found(("_http._tcp.web", "SRV", 0, "0 0 80 web.front.weft")),
+                 none=found(("2.0.18.172.in-addr.arpa", "PTR", 0, "web.front")))
+    done = weft("dns", "lookup", "w")
+    assert done.stderr == ""
+    assert table(done.stdout) == [
+        ["NAME", "TYPE", "TTL", "DATA"], ["w", "CNAME", "60", "web.front"],
+        ["web.front", "A", "0", "172.18.0.2"], ["web.front", "AAAA", "0", "fd00::2"]]
+    assert [r.query for r in daemon.requests] == [{"name": "w", "type": "A"},
+                                                  {"name": "w", "type": "AAAA"}]
+    assert weft("dns", "lookup", "-q", "--from", "shop", "w").stdout == \
+        "web.front\n172.18.0.2\nfd00::2\n"
+    assert daemon.requests[-1].query == {"name": "w", "type": "AAAA", "from": "shop"}
+    assert weft("dns", "lookup", "--type", "srv", "_http._tcp.web", "--format",
+                "{{.Type}} {{.Data}}").stdout == "SRV 0 0 80 web.front.weft\n"
+    assert weft("dns", "lookup", "172.18.0.2", "-q").stdout == "web.front\n"
+    assert daemon.requests[-1].query == {"name": "172.18.0.2"}
+
+
+@pytest.mark.parametrize("options, a, aaaa, sentence", [
+    ([], found(status="NXDOMAIN"), found(status="NXDOMAIN"), "no such name: w"),
+    (["--from", "shop"], found(status="NXDOMAIN"), found(status="NXDOMAIN"),
+     "no such name: w (asked as container shop)"),
+    ([], found(), found(), "w has no address"),
+    (["--type", "A"], found(), None, "w has no record of type A"),
+    ([], found(), found(status="SERVFAIL"), "cannot look up w: SERVFAIL"),
+    ([], reply(404, {"message": "No such container: shop"}), None, "No such container: shop"),
+])
+def test_dns_lookup_fails(weft, daemon, options, a, aaaa, sentence):
+    serve_lookup(daemon, A=a, AAAA=aaaa)
+    done = weft("dns", "lookup", *options, "w", status=1)
+    assert fails(done) == sentence
+    assert done.stdout == ""
+
+
+def test_dns_lookup_is_content_with_one_family(weft, daemon):
+    serve_lookup(daemon, A=found(status="SERVFAIL"), AAAA=found(("w", "AAAA", 5, "fd00::2")))
+    assert weft("dns", "lookup", "-q", "w").stdout == "fd00::2\n"
+
+
+def test_dns_lookup_says_what_is_cut_off(weft, daemon):
+    serve_lookup(daemon, A=found(("w", "A", 5, "192.0.2.1"), truncated=True))
+    done = weft("dns", "lookup", "-q", "-t", "A", "w")
+    assert (done.stdout, done.stderr) == (
+        "192.0.2.1\n", "WARNING: the answer was too long and has been cut off\n")
+
+
+LOGGED = {"Time": "2026-01-02T03:04:05.6Z", "Container": "shop", "Protocol": "udp", "Type": "A",
+          "Name": "web", "Status": "NOERROR", "Answers": 1, "Source": "names", "Server": "",
+          "Micros": 12}
+FORWARDED = {**LOGGED, "Container": "", "Protocol": "tcp", "Type": "AAAA", "Status": "NXDOMAIN",
+             "Answers": 0, "Source": "upstream", "Server": "192.0.2.1", "Micros": 12345}
+
+
+def lines(*objects):
+    return [json.dumps(o).encode() + b"\n" for o in objects]
+
+
+def test_dns_log(weft, daemon):
+    daemon.on("GET", "/weft/dns/log", chunked(lines(LOGGED, FORWARDED)))
+    assert [line.split() for line in weft("dns", "log").stdout.splitlines()] == [
+        ["TIME", "CONTAINER", "PROTO", "TYPE", "NAME", "RCODE", "ANSWERS", "SOURCE", "TIME-TAKEN"],
+        ["2026-01-02T03:04:05.6Z", "shop", "udp", "A", "web", "NOERROR", "1", "names", "0.012ms"],
+        ["2026-01-02T03:04:05.6Z", "-", "tcp", "AAAA", "web", "NXDOMAIN", "0",
+         "upstream@192.0.2.1", "12.345ms"]]
+    assert daemon.requests[-1].query == {}
+    weft("dns", "log", "-f", "shop")
+    assert daemon.requests[-1].query == {"container": "shop", "follow": "1"}
+    assert json.loads(weft("dns", "log", "--format", "json").stdout.splitlines()[1]) == FORWARDED
+    assert weft("dns", "log", "--format", "{{.Name}} {{.Micros}}").stdout == "web 12\nweb 12345\n"
+    daemon.on("GET", "/weft/dns/log", chunked([]))
+    assert weft("dns", "log").stdout == ""
+    daemon.on("GET", "/weft/dns/log", reply(404, {"message": "No such container: x"}))
+    assert fails(weft("dns", "log", "x", status=1)) == "No such container: x"
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGPIPE])
+def test_dns_log_shows_each_query_at_once(daemon, end):
+    more, heads = threading.Event(), chunked([])[:-len(b"0\r\n\r\n")]
+
+    def answer(conn, _):
+        first, second = (b"%x\r\n%s\r\n" % (len(x), x) for x in lines(LOGGED, FORWARDED))
+        conn.sendall(heads + first)
+        more.wait(20)
+        conn.sendall(second)
+        conn.recv(1)
+
+    daemon.on("GET", "/weft/dns/log", answer)
+    weft = subprocess.Popen([WEFT, "-H", f"unix://{daemon.path}", "dns", "log", "-f"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            # A shell starts what runs in the background with it ignored.
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    assert weft.stdout.readline().startswith(b"TIME ")
+    assert b" shop " in weft.stdout.readline()
+    if end == signal.SIGPIPE:
+        weft.stdout.close()
+        more.set()
+    else:
+        weft.send_signal(end)
+    assert weft.wait(20) == -end
+    assert weft.stderr.read() == b""
+    more.set()
+    weft.stderr.close()
+    weft.stdout.close()
 
 
 # Published ports

@@ -9,7 +9,10 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libmnl
     libsmartcols-dev libcmocka-dev python3)
 packages_run=(runc conmon iproute2 nftables util-linux procps hostname iputils-ping)
 packages_test=(conntrack iptables clang clang-format clang-tidy libclang-rt-dev libasan8 libubsan1 python3-pytest
-    bridge-utils busybox-static git ca-certificates)
+    bridge-utils busybox-static git ca-certificates bind9-dnsutils knot-dnsutils dnsmasq-base musl-tools
+    netbase dnsperf)
+# Unpacked for the tests to meet, never installed: see unpack_peers.
+packages_peers=(docker.io firewalld ufw aardvark-dns)
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -55,18 +58,18 @@ install() {
     retry apt install --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Other engines and firewalls, for the tests to meet: docker, firewalld, ufw. Unpacked beside the build
-# with what they need; installed, they would start and take charge of this machine.
+# Other engines, firewalls and servers, for the tests to meet and the benchmarks to race. Unpacked beside the
+# build with what they need; installed, they would start and take charge of this machine.
 peers=$repo/build/peers
 unpack_peers() {
     local archives deb
-    [[ -e $peers/complete ]] && return
-    echo "unpacking docker, firewalld and ufw"
+    [[ $(cat "$peers/complete" 2>/dev/null) == "${packages_peers[*]}" ]] && return
+    echo "unpacking ${packages_peers[*]}"
     apt_update
     archives=$(mktemp -d)
     mkdir -p "$archives/partial" "$peers"
     retry apt install --download-only --reinstall --no-install-recommends \
-        -o Dir::Cache::archives="$archives" docker.io firewalld ufw >/dev/null
+        -o Dir::Cache::archives="$archives" "${packages_peers[@]}" >/dev/null
     for deb in "$archives"/*.deb; do
         dpkg-deb -x "$deb" "$peers"
     done
@@ -78,7 +81,7 @@ unpack_peers() {
     ln -sf org.fedoraproject.FirewallD1.server.policy.choice \
         "$peers/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy"
     rm -rf "$archives"
-    touch "$peers/complete"
+    echo "${packages_peers[*]}" >"$peers/complete"
 }
 
 # The docker command: the machine's own, or that of the peers.

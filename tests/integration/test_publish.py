@@ -63,15 +63,20 @@ FREE = dict.fromkeys(("0.0.0.0", "::", "127.0.0.1", UPLINK_IPV4), True)
 HELD = dict.fromkeys(FREE, False)
 
 
+# Where weft's own server of names listens on the host's addresses.
+RESOLVER_PORT = 1011
+
+
 def elements(host) -> list[str]:
-    """Everything about published ports that is in the ruleset."""
+    """Everything about published ports that is in the ruleset, but for the networks' servers of
+    names."""
     found = []
     for entry in json.loads(host.run("nft", "-j", "list", "table", "inet", "weft"))["nftables"]:
         for kind in ("map", "set"):
             one = entry.get(kind, {})
             if one.get("name") in MAPS + SETS:
                 found += [f"{one['name']} {json.dumps(element)}" for element in one.get("elem", [])]
-    return sorted(found)
+    return sorted(element for element in found if f", {RESOLVER_PORT}]" not in element)
 
 
 def held(host) -> list[str]:
@@ -79,7 +84,7 @@ def held(host) -> list[str]:
     found = set()
     for line in host.run("ss", "-H", "-n", "-l", "-t", "-u", "-p").splitlines():
         proto, _, _, _, local, *rest = line.split()
-        if "weftd" in " ".join(rest):
+        if "weftd" in " ".join(rest) and not local.endswith(f":{RESOLVER_PORT}"):
             found.add(f"{proto} {local.rpartition(':')[2]}")
     # UDP sockets do not listen: ss calls them unconnected.
     return sorted(found)

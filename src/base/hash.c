@@ -16,8 +16,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x00000100000001b3)
 #define CAPACITY_MIN 16
 
 /* Chosen at the first call. Without randomness the table still works, only predictably. */
@@ -33,12 +31,19 @@ static uint64_t salt(void)
     return value;
 }
 
+uint64_t hash_bytes(uint64_t hash, const void *data, size_t length)
+{
+    const uint8_t *octets = data;
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ octets[i]) * UINT64_C(0x00000100000001b3);
+    return hash;
+}
+
 static uint64_t hash_of(const char *key)
 {
-    uint64_t hash = FNV_OFFSET ^ salt();
+    uint64_t hash = hash_bytes(HASH_START ^ salt(), key, strlen(key));
 
-    for (; *key; key++)
-        hash = (hash ^ (uint8_t)*key) * FNV_PRIME;
     return hash ^ hash >> 32;
 }
 

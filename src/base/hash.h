@@ -23,6 +23,11 @@ struct hash {
     size_t count;
 };
 
+/* FNV-1a: the hash of what was hashed to `hash` before and these octets behind it. Begin with
+ * HASH_START, xored with a salt where somebody else chooses the octets. */
+#define HASH_START UINT64_C(0xcbf29ce484222325)
+uint64_t hash_bytes(uint64_t hash, const void *data, size_t length);
+
 /* 0, -EEXIST when the key is there already (nothing changes), -ENOMEM. */
 int hash_put(struct hash *h, const char *key, void *value);
 void *hash_get(const struct hash *h, const char *key);

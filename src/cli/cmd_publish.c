@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
-#include "cli/body.h"
 #include "cli/commands.h"
 #include "cli/port_spec.h"
 #include "cli/ports.h"
 #include "cli/report.h"
-#include "client/url.h"
 
 static struct {
     bool dry_run;
@@ -32,18 +30,11 @@ static int print_published(const json_t *reply, const json_t *bindings, struct w
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *bindings = NULL, *body = NULL, *reply = NULL;
-    _cleanup_strbuf_ struct strbuf url = {0};
-    int r;
+    _cleanup_json_ json_t *bindings = NULL, *reply = NULL;
+    int r = port_specs_bindings(operands + 1, &bindings, err);
 
-    r = port_specs_bindings(operands + 1, &bindings, err);
-    if (r < 0)
-        return r;
-    body = json_pack("{s:s, s:O}", "Container", operands[0], "PortBindings", bindings);
-    if (!body)
-        return weft_oom(err);
-    url_path(&url, "weft", "publish");
-    r = send_change(daemon, "POST", &url, body, args.dry_run, &reply, err);
+    if (r == 0)
+        r = ports_send(daemon, "publish", operands[0], bindings, args.dry_run, &reply, err);
     if (r < 0 || args.dry_run)
         return r;
     report_warnings(reply, "Warnings");

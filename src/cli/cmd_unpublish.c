@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
-#include "cli/body.h"
 #include "cli/commands.h"
 #include "cli/port_spec.h"
-#include "client/url.h"
+#include "cli/ports.h"
 
 static struct {
     bool dry_run;
@@ -16,18 +15,12 @@ static const struct cli_option options[] = {
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *bindings = NULL, *body = NULL;
-    _cleanup_strbuf_ struct strbuf url = {0};
-    int r;
+    _cleanup_json_ json_t *bindings = NULL;
+    int r = port_specs_bindings(operands + 1, &bindings, err);
 
-    r = port_specs_bindings(operands + 1, &bindings, err);
     if (r < 0)
         return r;
-    body = json_pack("{s:s, s:O}", "Container", operands[0], "PortBindings", bindings);
-    if (!body)
-        return weft_oom(err);
-    url_path(&url, "weft", "unpublish");
-    return send_change(daemon, "POST", &url, body, args.dry_run, NULL, err);
+    return ports_send(daemon, "unpublish", operands[0], bindings, args.dry_run, NULL, err);
 }
 
 const struct command cmd_unpublish = {

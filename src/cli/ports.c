@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "cli/body.h"
 #include "cli/row.h"
+#include "client/url.h"
 
 /* Puts brackets around IPv6, as Go's net.JoinHostPort() does. */
 static void add_address(struct strbuf *text, const char *ip)
@@ -199,4 +201,19 @@ void ports_summary(const json_t *list, struct strbuf *ret)
         strbuf_puts(ret, i ? ", " : "");
         add_run(ret, &runs[i]);
     }
+}
+
+/* ---- changing them ---- */
+
+int ports_send(struct client *daemon, const char *verb, const char *container, json_t *bindings,
+               bool dry_run, json_t **ret, struct weft_error *err)
+{
+    _cleanup_json_ json_t *body =
+        json_pack("{s:s, s:O}", "Container", container, "PortBindings", bindings);
+    _cleanup_strbuf_ struct strbuf url = {0};
+
+    if (!body)
+        return weft_oom(err);
+    url_path(&url, "weft", verb);
+    return send_change(daemon, "POST", &url, body, dry_run, ret, err);
 }

@@ -14,8 +14,8 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 
-#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x00000100000001b3)
+#include "base/hash.h"
+
 #define MALLOC_OVERHEAD 16
 #define BYTES_PER_BUCKET 512 /* about an answer */
 #define BUCKETS_MIN 16
@@ -47,23 +47,14 @@ static size_t entry_bytes(const struct entry *e)
     return sizeof *e + e->name_length + e->length + MALLOC_OVERHEAD;
 }
 
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length)
-{
-    const uint8_t *p = data;
-
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ p[i]) * FNV_PRIME;
-    return hash;
-}
-
 static uint64_t hash_of(const struct dns_cache *c, const struct dns_cache_key *key)
 {
     uint64_t numbers = (uint64_t)key->type << 32 | (uint64_t)key->class << 16 |
                        (uint64_t)key->dnssec_ok << 1 | key->checking_disabled;
-    uint64_t hash = hash_bytes(FNV_OFFSET ^ c->salt, key->name->wire, key->name->length);
+    uint64_t hash = hash_bytes(HASH_START ^ c->salt, key->name->wire, key->name->length);
 
-    hash = (hash ^ numbers) * FNV_PRIME;
-    hash = (hash ^ key->set) * FNV_PRIME;
+    hash = hash_bytes(hash, &numbers, sizeof numbers);
+    hash = hash_bytes(hash, &key->set, sizeof key->set);
     return hash ^ hash >> 32;
 }
 

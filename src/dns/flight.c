@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "dns/flight.h"
 
 #define AGAIN_MS 1000
@@ -24,9 +25,6 @@
 #define PROBE_MS 10000 /* how often a server that failed is tried */
 #define PROBE_TIMEOUT_MS 2000
 #define KEPT_MAX 4096 /* octets: of longer ones the records are not kept */
-
-#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x00000100000001b3)
 
 static uint64_t now_of(const struct flight *flight)
 {
@@ -48,11 +46,9 @@ static uint64_t end_of(const struct flight *flight)
 
 static size_t bucket_of(const struct dns_upstreams *u, const struct question *question)
 {
-    uint64_t hash = FNV_OFFSET ^ u->number;
+    uint64_t hash = hash_bytes(HASH_START ^ u->number, question->name.wire, question->name.length);
 
-    for (size_t i = 0; i < question->name.length; i++)
-        hash = (hash ^ question->name.wire[i]) * FNV_PRIME;
-    hash = (hash ^ question->type) * FNV_PRIME;
+    hash = hash_bytes(hash, &question->type, sizeof question->type);
     return (hash ^ hash >> 32) % FLIGHT_BUCKETS;
 }
 

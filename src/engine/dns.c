@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "engine/dns.h"
 
@@ -60,14 +61,10 @@ static void say(struct dns *d, const struct dns_message *m)
     d->unsettled = true;
 }
 
-/* FNV-1a. */
 uint64_t dns_digest(const void *data, size_t length)
 {
-    const uint8_t *octets = data;
-    uint64_t digest = 0xcbf29ce484222325;
+    uint64_t digest = hash_bytes(HASH_START, data, length);
 
-    for (size_t i = 0; i < length; i++)
-        digest = (digest ^ octets[i]) * 0x100000001b3;
     return digest ? digest : 1;
 }
 

@@ -14,27 +14,22 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 #include "kernel/nft.h"
 #include "kstate/nft_text.h"
 
 #define REQUEST_SIZE 256
 
-/* FNV-1a. Collisions need not be feared: whoever can write rules need not deceive weft. */
-#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x00000100000001b3)
-
 struct digest {
-    uint64_t value;
+    uint64_t
+        value; /* collisions need not be feared: whoever can write rules need not deceive weft */
     uint64_t before; /* the dump that is running */
 };
 
 static void mix(struct digest *d, const void *data, size_t len)
 {
-    const uint8_t *bytes = data;
-
-    for (size_t i = 0; i < len; i++)
-        d->value = (d->value ^ bytes[i]) * FNV_PRIME;
+    d->value = hash_bytes(d->value, data, len);
 }
 
 /* Its expressions, but not the figures of its counters. */
@@ -119,7 +114,7 @@ static int mix_dump(struct digest *d, struct netlink *nl, enum nft_table table, 
 int nft_rules_digest(struct netlink *nl, uint64_t *ret, struct weft_error *err)
 {
     static const uint16_t requests[] = {NFT_MSG_GETSET, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE};
-    struct digest d = {.value = FNV_OFFSET};
+    struct digest d = {.value = HASH_START};
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(requests); i++) {

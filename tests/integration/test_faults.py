@@ -108,6 +108,20 @@ def take_back(weft, verb: Verb) -> None:
         weft.attempt(*command)
 
 
+def survives(weft, verb, operation: int) -> bool:
+    """Runs the verb with weftd to be killed at an operation: whether it was not, having fewer. It
+    runs again."""
+    set_fault(weft, "crash", operation)
+    weft.attempt(*verb.run)
+    try:
+        set_fault(weft, "none", 0)
+        return True
+    except (OSError, http.client.HTTPException):
+        weft.daemon.wait()
+        weft.daemon.start()
+        return False
+
+
 @pytest.mark.seconds(600)
 def test_a_refusal_changes_nothing(weft, verb):
     start = whole(weft.daemon)
@@ -137,15 +151,7 @@ def test_a_crash_is_mended(weft, verb):
     start = whole(weft.daemon)
 
     def crash(operation: int) -> bool:
-        set_fault(weft, "crash", operation)
-        weft.attempt(*verb.run)
-        survived = True
-        try:
-            set_fault(weft, "none", 0)
-        except (OSError, http.client.HTTPException):
-            survived = False
-            weft.daemon.wait()
-            weft.daemon.start()
+        survived = survives(weft, verb, operation)
         take_back(weft, verb)
         assert_unchanged(weft.daemon, start)
         return survived

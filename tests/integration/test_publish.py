@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import re
 import signal
@@ -16,7 +15,7 @@ import pytest
 from conftest import host_and_outside
 from hosts import OUTSIDE_IPV4, OUTSIDE_IPV6, UPLINK_IPV4, UPLINK_IPV6, eventually
 from snapshots import assert_unchanged, whole
-from test_faults import Verb, each_operation, set_fault, take_back
+from test_faults import Verb, each_operation, set_fault, survives, take_back
 from weftd import DOCKER, SLEEP, Weft, Weftd
 
 MAPS = ("publish4", "publish4_any", "publish6", "publish6_any")
@@ -653,15 +652,7 @@ def test_a_crash_publishes_all_or_nothing(weft, verb):
     start = whole(weft.daemon)
 
     def crash(operation: int) -> bool:
-        set_fault(weft, "crash", operation)
-        weft.attempt(*verb.run)
-        survived = True
-        try:
-            set_fault(weft, "none", 0)
-        except (OSError, http.client.HTTPException):
-            survived = False
-            weft.daemon.wait()
-            weft.daemon.start()
+        survived = survives(weft, verb, operation)
         assert_all_or_nothing(weft)
         take_back(weft, verb)
         assert_unchanged(weft.daemon, start)

@@ -16,7 +16,7 @@
 
 #include "stats.h"
 
-#define GROUP 0x77656674u  /* FACT_LINK_GROUP */
+#define GROUP 0x666c6f72u  /* not weft's, or weftd would take the links away */
 #define ROUTE_PROTOCOL 119 /* FACT_ROUTE_PROTOCOL */
 
 /* Requests that go out together; only the last is acknowledged. */

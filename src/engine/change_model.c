@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "dns/codec.h"
 #include "engine/change_step.h"
 
 static int store_doc(struct engine *e, enum store_table table, const char *id, const char *name,
@@ -255,6 +256,30 @@ static int choose_ifname(struct endpoint *ep, struct weft_error *err)
     return str_copy(ep->ifname, sizeof ep->ifname, given);
 }
 
+static int check_name(const char *what, const char *name, struct weft_error *err)
+{
+    struct dns_name ignored;
+
+    if (*name && dns_name_from_text(name, &ignored) == 0)
+        return 0;
+    return weft_fail(err, WEFT_INVALID, "%s \"%s\" is not a DNS name", what, name);
+}
+
+/* What nobody could ask for is no alias. */
+static int check_aliases(const struct endpoint_want *want, struct weft_error *err)
+{
+    int r = 0;
+
+    for (char **alias = want->aliases; r == 0 && alias && *alias; alias++)
+        r = check_name("alias", *alias, err);
+    for (char **link = want->links; r == 0 && link && *link; link++) {
+        const char *colon = strchr(*link, ':');
+
+        r = check_name("link alias", colon ? colon + 1 : *link, err);
+    }
+    return r;
+}
+
 static int endpoint_new(struct engine *e, struct sandbox *sb, struct network *net,
                         const struct endpoint_want *want, struct endpoint **ret,
                         struct weft_error *err)
@@ -267,6 +292,8 @@ static int endpoint_new(struct engine *e, struct sandbox *sb, struct network *ne
     ep->network = net;
     ep->sandbox = sb;
     r = want_copy(want, &ep->want, err);
+    if (r == 0)
+        r = check_aliases(&ep->want, err);
     if (r < 0)
         return r;
     unique_endpoint_id(e, ep->id);

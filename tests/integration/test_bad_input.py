@@ -72,6 +72,10 @@ RUN = ("run", "--rm", "--name", "new")
         row(*CONNECT, "nothing", "c1", says=("nothing", "not found")),
         row(*CONNECT, "web", "nobody", says="nobody"),
         row("network", "disconnect", "web", "nobody", says="nobody"),
+        # Names that nobody could ask for.
+        row(*CONNECT, "--alias", "bad..name", "web", "c2", says=("bad..name", "not a DNS name")),
+        row(*RUN, "--network", "web", "--network-alias", 64 * "x", "--", "true", says="not a DNS name", status=125),
+        row(*RUN, "--network", "web", "--link", "c1:a..b", "--", "true", says=("a..b", "not a DNS"), status=125),
         row("network", "disconnect", "web", "c2", says=("c2", "web")),
         row("inspect", "nobody", says="nobody"),
         row("start", "nobody", says="nobody"),

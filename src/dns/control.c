@@ -454,6 +454,11 @@ static void accept_weftd(uv_poll_t *poll, int status, int events _unused_)
     struct dns_control *c = poll->data;
     int fd = status < 0 ? -1 : accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+    if (fd < 0 && status == 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+        /* A weftd that gets no answer starts another one. */
+        log_error("cannot take weftd's connection: %s: ending", strerror(errno));
+        uv_stop(c->daemon->loop);
+    }
     if (fd < 0)
         return;
     if (may_connect(c, fd)) {

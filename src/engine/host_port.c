@@ -4,12 +4,14 @@
  * up: taking it is the question. */
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "dns/codec.h"
 #include "engine/state.h"
 #include "model/publish_path.h"
 
@@ -23,6 +25,32 @@ static struct relay_target target_of(const struct sandbox *sb, uint16_t port)
         .ipv6 = publish_target(sb, AF_INET6),
         .port = port,
     };
+}
+
+/* The network that answers for names there; NULL: none does. */
+static const struct network *names_at(const struct engine *e, const struct relay_port *at)
+{
+    for (size_t i = 0; at->port == DNS_PORT && at->proto != IPPROTO_SCTP && i < e->network_count;
+         i++) {
+        const struct network *net = e->networks[i];
+        struct addr host = network_host_addr(net, at->host.family);
+
+        if (network_has_names(net) && addr_is_set(&host) && addr_equal(&host, &at->host))
+            return net;
+    }
+    return NULL;
+}
+
+static int hold(struct engine *e, const struct relay_port *at, const struct relay_target *target,
+                const char *owner, struct weft_error *err)
+{
+    const struct network *net = names_at(e, at);
+
+    if (!net)
+        return relay_hold(e->relay, at, target, owner, err);
+    weft_fail(err, WEFT_CONFLICT, "port 53/%s of %s is taken by the names of network %s",
+              at->proto == IPPROTO_UDP ? "udp" : "tcp", addr_text(&at->host), net->name);
+    return -EADDRINUSE;
 }
 
 /* Begins somewhere, so that a weftd that is started again does not give a port to somebody else
@@ -57,13 +85,13 @@ static int hold_ephemeral(struct engine *e, struct relay_port *at,
         at->port = e->ephemeral.next;
         e->ephemeral.next =
             at->port == e->ephemeral.last ? e->ephemeral.first : (uint16_t)(at->port + 1);
-        r = relay_hold(e->relay, at, target, owner, NULL);
+        r = hold(e, at, target, owner, NULL);
     }
     if (r == -EADDRINUSE)
         return weft_fail(err, WEFT_EXHAUSTED,
                          "all ephemeral ports of the host, %d to %d, are taken", e->ephemeral.first,
                          e->ephemeral.last);
-    return r < 0 ? relay_hold(e->relay, at, target, owner, err) : r; /* again, for the reason */
+    return r < 0 ? hold(e, at, target, owner, err) : r; /* again, for the reason */
 }
 
 static int hold_in_range(struct engine *e, const struct publish_want *want, struct relay_port *at,
@@ -74,14 +102,14 @@ static int hold_in_range(struct engine *e, const struct publish_want *want, stru
 
     for (int port = want->first; r == -EADDRINUSE && port < want->last; port++) {
         at->port = (uint16_t)port;
-        r = relay_hold(e->relay, at, target, owner, NULL);
+        r = hold(e, at, target, owner, NULL);
     }
     if (r == 0)
         return 0;
     /* The last one, or again for the reason: to find out who has a port takes time. */
     if (r == -EADDRINUSE)
         at->port = want->last;
-    r = relay_hold(e->relay, at, target, owner, err);
+    r = hold(e, at, target, owner, err);
     if (r == -EADDRINUSE && want->first < want->last)
         weft_error_prefix(err, "no port from %u to %u is free", want->first, want->last);
     return r;

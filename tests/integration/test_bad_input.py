@@ -72,6 +72,8 @@ RUN = ("run", "--rm", "--name", "new")
         row(*CONNECT, "nothing", "c1", says=("nothing", "not found")),
         row(*CONNECT, "web", "nobody", says="nobody"),
         row("network", "disconnect", "web", "nobody", says="nobody"),
+        # A port that answers for names.
+        row("publish", "c1", "10.5.0.1:53:53/udp", says=("53/udp", "10.5.0.1", "names of network web")),
         # Names that nobody could ask for.
         row(*CONNECT, "--alias", "bad..name", "web", "c2", says=("bad..name", "not a DNS name")),
         row(*RUN, "--network", "web", "--network-alias", 64 * "x", "--", "true", says="not a DNS name", status=125),

@@ -128,22 +128,16 @@ static json_t *make_row(const json_t *answer)
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *answers = json_array(), *rows = NULL;
+    _cleanup_json_ json_t *answers = json_array();
     struct findings f = {.answers = answers};
     int r;
 
     r = ask_for_all(daemon, operands[0], &f, err);
     if (r == 0 && json_array_size(answers) == 0)
         r = fail_empty(operands[0], f.status, err);
-    if (r == 0)
-        r = rows_make(answers, make_row, &rows, err);
     if (r < 0)
         return r;
-    if (args.quiet) {
-        table_print_key(rows, "Data");
-        return 0;
-    }
-    return table_print(columns, rows, args.format, err);
+    return rows_print(answers, make_row, columns, args.format, args.quiet ? "Data" : NULL, err);
 }
 
 const struct command cmd_dns_lookup = {

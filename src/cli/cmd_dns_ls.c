@@ -51,7 +51,7 @@ static json_t *make_row(const json_t *name)
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *names = NULL, *rows = NULL;
+    _cleanup_json_ json_t *names = NULL;
     _cleanup_strbuf_ struct strbuf url = {0};
     int r;
 
@@ -60,15 +60,9 @@ static int run(struct client *daemon, strv operands, struct weft_error *err)
     if (args.network)
         url_query(&url, "network", args.network);
     r = client_call(daemon, "GET", strbuf_text(&url), NULL, &names, err);
-    if (r == 0)
-        r = rows_make(names, make_row, &rows, err);
     if (r < 0)
         return r;
-    if (args.quiet) {
-        table_print_key(rows, "Name");
-        return 0;
-    }
-    return table_print(columns, rows, args.format, err);
+    return rows_print(names, make_row, columns, args.format, args.quiet ? "Name" : NULL, err);
 }
 
 const struct command cmd_dns_ls = {

@@ -41,20 +41,14 @@ static json_t *make_row(const json_t *sandbox)
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *sandboxes = NULL, *rows = NULL;
+    _cleanup_json_ json_t *sandboxes = NULL;
     int r;
 
     (void)operands;
     r = client_call(daemon, "GET", "/weft/sandboxes", NULL, &sandboxes, err);
-    if (r == 0)
-        r = rows_make(sandboxes, make_row, &rows, err);
     if (r < 0)
         return r;
-    if (args.quiet) {
-        table_print_key(rows, "Name");
-        return 0;
-    }
-    return table_print(columns, rows, args.format, err);
+    return rows_print(sandboxes, make_row, columns, args.format, args.quiet ? "Name" : NULL, err);
 }
 
 const struct command cmd_netns_ls = {

@@ -57,7 +57,7 @@ static json_t *make_row(const json_t *network)
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *networks = NULL, *rows = NULL;
+    _cleanup_json_ json_t *networks = NULL;
     _cleanup_strbuf_ struct strbuf url = {0};
     int r;
 
@@ -66,15 +66,9 @@ static int run(struct client *daemon, strv operands, struct weft_error *err)
     r = url_filters(&url, args.filters, err);
     if (r == 0)
         r = client_call(daemon, "GET", strbuf_text(&url), NULL, &networks, err);
-    if (r == 0)
-        r = rows_make(networks, make_row, &rows, err);
     if (r < 0)
         return r;
-    if (args.quiet) {
-        table_print_key(rows, "ID");
-        return 0;
-    }
-    return table_print(columns, rows, args.format, err);
+    return rows_print(networks, make_row, columns, args.format, args.quiet ? "ID" : NULL, err);
 }
 
 const struct command cmd_network_ls = {

@@ -161,7 +161,7 @@ static int make_url(struct strbuf *url, struct weft_error *err)
 
 static int run(struct client *daemon, strv operands, struct weft_error *err)
 {
-    _cleanup_json_ json_t *containers = NULL, *rows = NULL;
+    _cleanup_json_ json_t *containers = NULL;
     _cleanup_strbuf_ struct strbuf url = {0};
     int r;
 
@@ -169,15 +169,9 @@ static int run(struct client *daemon, strv operands, struct weft_error *err)
     r = make_url(&url, err);
     if (r == 0)
         r = client_call(daemon, "GET", strbuf_text(&url), NULL, &containers, err);
-    if (r == 0)
-        r = rows_make(containers, make_row, &rows, err);
     if (r < 0)
         return r;
-    if (args.quiet) {
-        table_print_key(rows, "ID");
-        return 0;
-    }
-    return table_print(columns, rows, args.format, err);
+    return rows_print(containers, make_row, columns, args.format, args.quiet ? "ID" : NULL, err);
 }
 
 const struct command cmd_ps = {

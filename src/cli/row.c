@@ -62,8 +62,9 @@ void row_rfc3339(json_t **row, const char *key, const char *time)
     body_string(row, key, strbuf_text(&text));
 }
 
-int rows_make(const json_t *list, json_t *(*make)(const json_t *object), json_t **ret,
-              struct weft_error *err)
+int rows_print(const json_t *list, json_t *(*make)(const json_t *object),
+               const struct column *columns, const char *format, const char *only,
+               struct weft_error *err)
 {
     _cleanup_json_ json_t *rows = json_array();
     json_t *object;
@@ -72,6 +73,8 @@ int rows_make(const json_t *list, json_t *(*make)(const json_t *object), json_t 
     json_array_foreach ((json_t *)list, i, object)
         if (json_array_append_new(rows, make(object)) < 0)
             return weft_oom(err);
-    *ret = TAKE_PTR(rows);
+    if (!only)
+        return table_print(columns, rows, format, err);
+    table_print_key(rows, only);
     return 0;
 }

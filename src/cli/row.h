@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "cli/table.h"
 
 /* The member's text, "" when it is missing. */
 const char *row_text(const json_t *object, const char *key);
@@ -21,6 +22,8 @@ void row_keys(json_t **row, const char *key, const json_t *object);
 /* "2026-01-02 03:04:05.6 +0000 UTC" of "2026-01-02T03:04:05.6Z", as Go prints a time. */
 void row_rfc3339(json_t **row, const char *key, const char *time);
 
-/* make applied to each object of the list: a new array. 0, or -ENOMEM when make returned NULL. */
-int rows_make(const json_t *list, json_t *(*make)(const json_t *object), json_t **ret,
-              struct weft_error *err);
+/* Prints a list, make giving the row of each object: as table_print does, or with `only` (--quiet)
+ * this member of each row alone. 0, -EINVAL, or -ENOMEM, also when make returned NULL. */
+int rows_print(const json_t *list, json_t *(*make)(const json_t *object),
+               const struct column *columns, const char *format, const char *only,
+               struct weft_error *err);

@@ -80,14 +80,6 @@ int change_touch_sandbox(struct change *ch, struct sandbox *sb, struct weft_erro
     return render_sandbox(ch->engine, sb, &scope->ns, &ch->before) < 0 ? weft_oom(err) : 0;
 }
 
-static bool is_scope_of(const struct change *ch, const struct sandbox *sb)
-{
-    for (size_t i = 0; i < ch->scope_count; i++)
-        if (ch->scopes[i]->sb == sb)
-            return true;
-    return false;
-}
-
 /* The sandbox of a scope, NULL when it has gone, or the scope is a network's. */
 static struct sandbox *scope_sandbox(const struct change *ch, const struct change_scope *scope)
 {
@@ -187,7 +179,7 @@ static void follow_ports(struct change *ch)
         if ((step->kind != STEP_PUBLISH && step->kind != STEP_PORTS) || step->sb == last)
             continue;
         last = step->sb;
-        if (!is_scope_of(ch, last))
+        if (!change_is_touched(ch, last->id))
             dns_follow_sandbox(ch->engine, last->id);
     }
 }

@@ -111,7 +111,7 @@ struct dns {
     uint32_t sync_sent, sync_done;
     bool overdue;
     struct dns_process *processes; /* of this weftd's: the last one, and such as are dying */
-    uint64_t started;              /* ms, as uv_hrtime() counts */
+    uint64_t started;              /* ms, as dns_now() counts */
     unsigned deaths;               /* soon after their starts, one behind the other */
 
     /* dns_ask.c's */
@@ -139,6 +139,12 @@ void dns_sockets_close(struct dns_owner *o);
 void dns_sockets_message(const struct dns_owner *o, struct dns_message *ret);
 
 /* ---- dns_process.c ---- */
+
+/* Milliseconds, of a clock that never goes back. */
+uint64_t dns_now(void);
+/* Waits for an event of poll(2) on fd until that clock says so; signals, a child's end among them,
+ * do not cut it short. Whether it came. */
+bool dns_wait(int fd, short event, uint64_t deadline);
 
 #define DNS_PROGRAM "weft-dns"
 

@@ -61,12 +61,13 @@ static int need_link(struct dns *d, struct weft_error *err)
     return weft_fail(err, WEFT_KERNEL, DNS_PROGRAM " is not there");
 }
 
-/* ---- lookups ---- */
-
-static void lookup_closed(uv_handle_t *handle)
+/* Of a lookup or a log, which it is part of. */
+static void timer_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
+
+/* ---- lookups ---- */
 
 static void lookup_free(struct engine_lookup *l)
 {
@@ -75,7 +76,7 @@ static void lookup_free(struct engine_lookup *l)
     while (*at != l)
         at = &(*at)->next;
     *at = l->next;
-    uv_close((uv_handle_t *)&l->timer, lookup_closed);
+    uv_close((uv_handle_t *)&l->timer, timer_closed);
 }
 
 static void lookup_end(struct engine_lookup *l, const uint8_t *msg, size_t length,
@@ -152,11 +153,6 @@ static void found(struct dns *d, const struct dns_msg_found *m)
 
 /* ---- the log ---- */
 
-static void log_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 static void log_free(struct engine_dns_log *l)
 {
     struct engine_dns_log **at = &l->dns->logs;
@@ -164,7 +160,7 @@ static void log_free(struct engine_dns_log *l)
     while (*at != l)
         at = &(*at)->next;
     *at = l->next;
-    uv_close((uv_handle_t *)&l->timer, log_closed);
+    uv_close((uv_handle_t *)&l->timer, timer_closed);
 }
 
 static void log_end(struct engine_dns_log *l)

@@ -77,25 +77,11 @@ static int connect_to(const struct dns *d, struct weft_error *err)
     return TAKE_FD(fd);
 }
 
-/* Waits for an event on the connection until the deadline; a child's end does not cut it short. */
-static bool await_event(const struct dns *d, short event, uint64_t deadline)
-{
-    struct pollfd poller = {.fd = d->fd, .events = event};
-    uint64_t now;
-    int r;
-
-    do {
-        now = uv_hrtime() / 1000000;
-        r = now < deadline ? poll(&poller, 1, (int)(deadline - now)) : 0;
-    } while (r < 0 && errno == EINTR);
-    return r > 0;
-}
-
 static int send_batch(struct dns *d)
 {
     int r = dns_batch_send(&d->batch, d->fd, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-    if (r == -EAGAIN && await_event(d, POLLOUT, uv_hrtime() / 1000000 + SEND_MS))
+    if (r == -EAGAIN && dns_wait(d->fd, POLLOUT, dns_now() + SEND_MS))
         r = dns_batch_send(&d->batch, d->fd, MSG_DONTWAIT | MSG_NOSIGNAL);
     return r;
 }
@@ -264,7 +250,7 @@ static void readable(uv_poll_t *poller, int status _unused_, int events _unused_
 /* One batch, waited for until the deadline. Positive, or 0 or negative: none came. */
 static int receive_until(struct dns *d, struct dns_inbox *in, uint64_t deadline)
 {
-    if (!await_event(d, POLLIN, deadline))
+    if (!dns_wait(d->fd, POLLIN, deadline))
         return -ETIMEDOUT;
     return dns_inbox_receive(in, d->fd, MSG_DONTWAIT);
 }
@@ -279,7 +265,7 @@ static void out_of_patience(uv_timer_t *timer)
 
 static void await_synced(struct dns *d, unsigned timeout_ms)
 {
-    uint64_t deadline = uv_hrtime() / 1000000 + timeout_ms;
+    uint64_t deadline = dns_now() + timeout_ms;
     _cleanup_dns_inbox_ struct dns_inbox in = {0};
     int r = 1;
 
@@ -409,7 +395,7 @@ static void restart(struct dns *d)
     disconnect(d);
     dns_ask_lost(d);
     dns_process_end(d, SIGKILL);
-    if (uv_hrtime() / 1000000 - d->started >= SOON_MS)
+    if (dns_now() - d->started >= SOON_MS)
         d->deaths = 0;
     else if (d->deaths < ARRAY_SIZE(delays) - 1)
         d->deaths++;
@@ -423,7 +409,7 @@ static void restart(struct dns *d)
 
 bool dns_link_is_up(struct dns *d)
 {
-    uint64_t now = uv_hrtime() / 1000000;
+    uint64_t now = dns_now();
     struct weft_error err = {0};
 
     if (d->fd >= 0)
@@ -439,7 +425,7 @@ bool dns_link_is_up(struct dns *d)
 /* Takes over what it has. 1: it is of this version; 0: of another; −errno: it does not answer. */
 static int greet(struct dns *d)
 {
-    uint64_t deadline = uv_hrtime() / 1000000 + GREETING_MS;
+    uint64_t deadline = dns_now() + GREETING_MS;
     _cleanup_dns_inbox_ struct dns_inbox in = {0};
     struct dns_message m;
     int r;

@@ -30,6 +30,24 @@ struct dns_process {
     struct dns_process *next;
 };
 
+uint64_t dns_now(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+bool dns_wait(int fd, short event, uint64_t deadline)
+{
+    struct pollfd poller = {.fd = fd, .events = event};
+    uint64_t now;
+    int r;
+
+    do {
+        now = dns_now();
+        r = now < deadline ? poll(&poller, 1, (int)(deadline - now)) : 0;
+    } while (r < 0 && errno == EINTR);
+    return r > 0;
+}
+
 int dns_process_address(const struct dns *d, struct sockaddr_un *ret, struct weft_error *err)
 {
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -150,7 +168,7 @@ static int spawn(struct dns *d, int listen_fd, struct weft_error *err)
     }
     p->next = d->processes;
     d->processes = p;
-    d->started = uv_hrtime() / 1000000;
+    d->started = dns_now();
     write_pid(d, p->handle.pid);
     return 0;
 }
@@ -161,13 +179,6 @@ static bool read_pid(const struct dns *d, int *ret_pid, long long *ret_start)
 
     return file_read(d->pid_path, 64, &text, NULL, NULL) == 0 &&
            sscanf(text, "%d %lld", ret_pid, ret_start) == 2 && *ret_pid > 0;
-}
-
-static bool await_end(int pidfd, int timeout)
-{
-    struct pollfd poller = {.fd = pidfd, .events = POLLIN};
-
-    return poll(&poller, 1, timeout) > 0;
 }
 
 /* It is the process of the file for certain: the pidfd was open before the start time was compared.
@@ -184,10 +195,10 @@ void dns_process_end(struct dns *d, int signo)
     if (pidfd < 0 || process_start_time(pid) != start)
         return;
     (void)syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
-    if (await_end(pidfd, TERM_MS))
+    if (dns_wait(pidfd, POLLIN, dns_now() + TERM_MS))
         return;
     (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    (void)await_end(pidfd, KILL_MS);
+    (void)dns_wait(pidfd, POLLIN, dns_now() + KILL_MS);
 }
 
 int dns_process_start(struct dns *d, struct weft_error *err)

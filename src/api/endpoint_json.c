@@ -5,9 +5,7 @@
 
 static unsigned prefix_len(const struct endpoint *ep, const struct addr *addr)
 {
-    const struct pool *pool = addr_is_set(addr) ? network_pool_of(ep->network, addr) : NULL;
-
-    return pool ? pool->subnet.len : 0;
+    return addr_is_set(addr) ? endpoint_prefix_len(ep, addr->family) : 0;
 }
 
 const char *endpoint_prefix_text(const struct endpoint *ep, const struct addr *addr,
@@ -23,10 +21,12 @@ const char *endpoint_prefix_text(const struct endpoint *ep, const struct addr *a
 static const char *gateway_text(const struct endpoint *ep, const struct addr *addr,
                                 char buf[static ADDR_TEXT_MAX])
 {
-    const struct pool *pool = addr_is_set(addr) ? network_pool_of(ep->network, addr) : NULL;
+    struct addr gateway = {0};
 
     buf[0] = '\0';
-    return pool && !ep->network->internal ? addr_format(&pool->gateway, buf) : buf;
+    if (addr_is_set(addr))
+        gateway = endpoint_gateway(ep, addr->family);
+    return addr_is_set(&gateway) ? addr_format(&gateway, buf) : buf;
 }
 
 /* The names that lead to the endpoint. None on the default bridge, which has no names. */
@@ -49,7 +49,7 @@ static const char *mac_or_empty(const struct mac *mac, char buf[static MAC_TEXT_
 static json_t *given_json(const struct endpoint *ep)
 {
     static const struct endpoint nothing;
-    const struct endpoint *seen = ep->sandbox->active ? ep : &nothing;
+    const struct endpoint *seen = endpoint_is_wired(ep) ? ep : &nothing;
     char gateway[2][ADDR_TEXT_MAX];
     char mac[MAC_TEXT_MAX];
 

@@ -111,7 +111,7 @@ int handle_network_create(struct request *rq, struct weft_error *err)
     (void)json_object_del(doc, "Weft");
     r = network_from_json(doc, &net, err);
     if (r == 0)
-        r = engine_network_create(rq->api->engine, net, dry, &made, err);
+        r = engine_network_create(rq->api->engine, net, dry, NULL, NULL, &made, err);
     if (r < 0)
         return r;
     if (dry)
@@ -124,7 +124,7 @@ int handle_network_remove(struct request *rq, struct weft_error *err)
 {
     _cleanup_strbuf_ struct strbuf plan = {0};
     struct strbuf *dry = request_dry(rq, &plan);
-    int r = engine_network_remove(rq->api->engine, rq->ref, dry, err);
+    int r = engine_network_remove(rq->api->engine, rq->ref, dry, NULL, NULL, err);
 
     if (r < 0)
         return r;
@@ -194,7 +194,7 @@ int handle_network_connect(struct request *rq, struct weft_error *err)
     if (r == 0)
         r = endpoint_want_from_json(json_object_get(doc, "EndpointConfig"), &want, err);
     if (r == 0)
-        r = engine_connect(rq->api->engine, rq->ref, container, &want, dry, err);
+        r = engine_connect(rq->api->engine, rq->ref, container, &want, dry, NULL, NULL, err);
     return r < 0 ? r : reply_membership(rq, dry, err);
 }
 
@@ -209,6 +209,6 @@ int handle_network_disconnect(struct request *rq, struct weft_error *err)
     if (r == 0)
         r = read_container(doc, &container, err);
     if (r == 0)
-        r = engine_disconnect(rq->api->engine, rq->ref, container, dry, err);
+        r = engine_disconnect(rq->api->engine, rq->ref, container, dry, NULL, NULL, err);
     return r < 0 ? r : reply_membership(rq, dry, err);
 }

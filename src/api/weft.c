@@ -66,7 +66,7 @@ int handle_attach(struct request *rq, struct weft_error *err)
     if (r == 0)
         r = read_attach(doc, &attach, &want, err);
     if (r == 0)
-        r = engine_attach(rq->api->engine, &attach, dry, &sb, err);
+        r = engine_attach(rq->api->engine, &attach, dry, NULL, NULL, &sb, err);
     if (r < 0)
         return r;
     if (!sb) /* a dry run */
@@ -96,7 +96,7 @@ int handle_detach(struct request *rq, struct weft_error *err)
         r = weft_fail(err, WEFT_INVALID, "Sandbox must name an attached namespace");
     if (r == 0)
         r = engine_detach(rq->api->engine, sandbox, str_is_empty(network) ? NULL : network, dry,
-                          err);
+                          NULL, NULL, err);
     if (r < 0)
         return r;
     return dry ? reply_text(rq, dry, err) : reply_empty(rq, MHD_HTTP_NO_CONTENT, err);

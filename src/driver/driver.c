@@ -3,10 +3,14 @@
 
 const struct driver_ops *driver_find(const char *name)
 {
-    static const struct driver_ops *const drivers[] = {&driver_bridge, &driver_host, &driver_null};
+    static const struct driver_ops *const drivers[] = {&driver_bridge,  &driver_cni,
+                                                       &driver_host,    &driver_ipvlan,
+                                                       &driver_macvlan, &driver_null};
 
+    if (str_is_empty(name))
+        return NULL;
     for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
         if (str_equal(drivers[i]->name, name))
             return drivers[i];
-    return NULL;
+    return &driver_remote;
 }

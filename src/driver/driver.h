@@ -12,7 +12,7 @@
 #include "model/sandbox.h"
 
 struct driver_ops {
-    const char *name; /* as `network create -d` spells it */
+    const char *name; /* as `network create -d` spells it; "remote" stands for every plugin */
     bool has_pools;   /* networks need addresses */
     bool single;      /* only weftd's own predefined network may use it (host, null) */
 
@@ -34,7 +34,8 @@ struct driver_ops {
                           struct fact_set *out);
 };
 
-extern const struct driver_ops driver_bridge, driver_host, driver_null;
+extern const struct driver_ops driver_bridge, driver_cni, driver_host, driver_ipvlan,
+    driver_macvlan, driver_null, driver_remote;
 
-/* NULL when there is no such driver. */
+/* NULL for "". What is none of weft's own names a plugin: driver_remote. */
 const struct driver_ops *driver_find(const char *name);

@@ -70,11 +70,20 @@ struct network *const *engine_networks(struct engine *e, size_t *ret_count);
 struct endpoint *const *engine_network_endpoints(struct engine *e, const struct network *net,
                                                  size_t *ret_count);
 
-/* net is consumed. */
+/*
+ * Verbs about networks that somebody outside weft has a say in (a plugin, a DHCP server) may have
+ * to wait for an answer: those with `done` return 1 then, and done is called once, later, from the
+ * loop, unless it is NULL: then nobody waits, and what fails is logged. Otherwise they are over
+ * when they return, and done is not called. Dry runs ask nobody.
+ */
+typedef void engine_done_fn(void *arg, int result, const struct weft_error *err);
+
+/* net is consumed. *ret is set whenever the result is not negative. */
 int engine_network_create(struct engine *e, struct network *net, struct strbuf *dry,
-                          const struct network **ret, struct weft_error *err);
-int engine_network_remove(struct engine *e, const char *ref, struct strbuf *dry,
+                          engine_done_fn *done, void *arg, const struct network **ret,
                           struct weft_error *err);
+int engine_network_remove(struct engine *e, const char *ref, struct strbuf *dry,
+                          engine_done_fn *done, void *arg, struct weft_error *err);
 /* Removes networks without endpoints that are not predefined and pass the filter; their names are
  * appended to *ret. */
 int engine_network_prune(struct engine *e, bool (*keep)(void *arg, const struct network *net),
@@ -82,9 +91,16 @@ int engine_network_prune(struct engine *e, bool (*keep)(void *arg, const struct 
 
 /* who: a container or an attached sandbox. want may be NULL. */
 int engine_connect(struct engine *e, const char *network, const char *who,
-                   const struct endpoint_want *want, struct strbuf *dry, struct weft_error *err);
+                   const struct endpoint_want *want, struct strbuf *dry, engine_done_fn *done,
+                   void *arg, struct weft_error *err);
 int engine_disconnect(struct engine *e, const char *network, const char *who, struct strbuf *dry,
-                      struct weft_error *err);
+                      engine_done_fn *done, void *arg, struct weft_error *err);
+
+/* Changes the limits of a container or attached sandbox on a network (NULL: the only one it is on),
+ * while it runs or not. limits: OPTION_INGRESS_RATE and its like; "" takes one away, what is not
+ * named stays. */
+int engine_limit(struct engine *e, const char *who, const char *network,
+                 const struct strmap *limits, struct strbuf *dry, struct weft_error *err);
 
 /* ---- published ports ---- */
 
@@ -117,10 +133,11 @@ struct engine_attach {
     const struct endpoint_want *want;
 };
 int engine_attach(struct engine *e, const struct engine_attach *request, struct strbuf *dry,
-                  const struct sandbox **ret, struct weft_error *err);
+                  engine_done_fn *done, void *arg, const struct sandbox **ret,
+                  struct weft_error *err);
 /* network NULL: from all. The sandbox goes with its last network. Only for attached ones. */
 int engine_detach(struct engine *e, const char *who, const char *network, struct strbuf *dry,
-                  struct weft_error *err);
+                  engine_done_fn *done, void *arg, struct weft_error *err);
 /* Makes /run/netns/NAME lead to the sandbox's namespace, so that `ip netns exec NAME` works. name
  * NULL: the sandbox's. */
 int engine_netns_link(struct engine *e, const char *who, const char *name, struct weft_error *err);
@@ -150,7 +167,6 @@ int engine_container_create(struct engine *e, struct container *c, const struct 
 
 /* Asynchronous verbs: either they fail at once (-errno, done is not called), or done is called
  * once, later, from the loop. The container may be gone by then: keep ids, not pointers. */
-typedef void engine_done_fn(void *arg, int result, const struct weft_error *err);
 int engine_container_start(struct engine *e, const char *ref, engine_done_fn *done, void *arg,
                            struct weft_error *err); /* -EALREADY: runs */
 /* signo 0: its stop signal; timeout in seconds, −1: its own, then SIGKILL. */

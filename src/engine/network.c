@@ -9,6 +9,8 @@
 #include "driver/driver.h"
 #include "engine/change.h"
 #include "engine/dns.h"
+#include "engine/outside.h"
+#include "engine/parents.h"
 
 static int check_name(struct engine *e, const struct network *net, struct weft_error *err)
 {
@@ -47,6 +49,19 @@ static int check_host_dns(const struct network *net, struct weft_error *err)
                      net->name);
 }
 
+/* Those outside who have a say in it, if any: are they there, and can they do it? */
+static int check_outsiders(struct engine *e, struct network *net, struct weft_error *err)
+{
+    const struct outsider *outsiders[OUTSIDERS_MAX];
+    size_t count = network_outsiders(net, outsiders);
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if (outsiders[i]->check)
+            r = outsiders[i]->check(e, net, err);
+    return r;
+}
+
 int complete_network(struct engine *e, struct network *net, struct weft_error *err)
 {
     const struct driver_ops *driver = driver_find(net->driver);
@@ -56,25 +71,29 @@ int complete_network(struct engine *e, struct network *net, struct weft_error *e
     if (r < 0)
         return r;
     if (!driver)
-        return weft_fail(err, WEFT_NOT_FOUND, "network driver %s not found", net->driver);
+        return weft_fail(err, WEFT_INVALID, "network %s needs a driver", net->name);
     if (driver->single && !net->predefined)
         return weft_fail(err, WEFT_FORBIDDEN, "only one instance of \"%s\" network is allowed",
                          net->driver);
     /* Identity is the engine's to give, whatever a request says. */
     id_generate(net->id);
     net->created = time_now();
-    if (driver->has_pools)
+    r = check_outsiders(e, net, err);
+    if (r == 0 && driver->has_pools && network_has_own_pools(net))
         r = choose_pools(e, net, err);
     if (r == 0 && mtu == 0)
         r = kernel_default_mtu(e->kernel, &mtu, err);
     if (r == 0)
         r = driver->prepare_network(net, mtu, err);
     if (r == 0)
+        r = parents_complete(e, net, err);
+    if (r == 0)
         r = check_host_dns(net, err);
     return r < 0 ? r : check_link(e, net, err);
 }
 
 int engine_network_create(struct engine *e, struct network *net, struct strbuf *dry,
+                          engine_done_fn *done _unused_, void *arg _unused_,
                           const struct network **ret, struct weft_error *err)
 {
     _cleanup_network_ struct network *owned = net;
@@ -86,6 +105,8 @@ int engine_network_create(struct engine *e, struct network *net, struct strbuf *
     r = complete_network(e, net, err);
     if (r == 0)
         r = change_begin(e, &ch, err);
+    if (r == 0)
+        r = parents_touch(&ch, net, err);
     if (r == 0)
         r = change_add_network(&ch, TAKE_PTR(owned), err);
     if (r == 0)
@@ -142,6 +163,8 @@ static int remove_network(struct engine *e, struct network *net, struct strbuf *
     while (r == 0 && slot->endpoint_count > 0)
         r = change_remove_endpoint(&ch, slot->endpoints[slot->endpoint_count - 1], err);
     if (r == 0)
+        r = parents_touch(&ch, net, err);
+    if (r == 0)
         r = change_remove_network(&ch, net, err);
     if (r == 0)
         r = change_commit(&ch, dry, err);
@@ -154,7 +177,7 @@ static int remove_network(struct engine *e, struct network *net, struct strbuf *
 }
 
 int engine_network_remove(struct engine *e, const char *ref, struct strbuf *dry,
-                          struct weft_error *err)
+                          engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
 {
     struct network *net = engine_network(e, ref, err);
 
@@ -231,7 +254,8 @@ void send_membership(struct engine *e, const char *action, const struct network 
 }
 
 int engine_connect(struct engine *e, const char *network, const char *who,
-                   const struct endpoint_want *want, struct strbuf *dry, struct weft_error *err)
+                   const struct endpoint_want *want, struct strbuf *dry,
+                   engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
 {
     _cleanup_change_ struct change ch = {0};
     struct network *net = engine_network(e, network, err);
@@ -264,7 +288,7 @@ int engine_connect(struct engine *e, const char *network, const char *who,
 }
 
 int engine_disconnect(struct engine *e, const char *network, const char *who, struct strbuf *dry,
-                      struct weft_error *err)
+                      engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
 {
     _cleanup_change_ struct change ch = {0};
     struct network *net = engine_network(e, network, err);

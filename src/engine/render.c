@@ -60,6 +60,8 @@ int render_sandbox(const struct engine *e, const struct sandbox *sb, const struc
     for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++) {
         const struct endpoint *ep = sb->endpoints[i];
 
+        if (!endpoint_is_wired(ep))
+            continue;
         r = driver_find(ep->network->driver)->render_endpoint(ep, ns, out);
         if (r == 0 && *ep->network->link)
             r = firewall_render_endpoint(ep, out);
@@ -67,7 +69,7 @@ int render_sandbox(const struct engine *e, const struct sandbox *sb, const struc
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
         const struct endpoint *ep = sandbox_gateway_endpoint(sb, families[i]);
 
-        if (ep)
+        if (ep && !ep->given.makes_routes)
             r = driver_find(ep->network->driver)->render_gateway(ep, families[i], ns, out);
     }
     for (size_t i = 0; r == 0 && i < sb->publishes.count; i++)

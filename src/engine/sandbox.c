@@ -122,7 +122,8 @@ static int find_or_add(struct change *ch, const struct engine_attach *request, s
 }
 
 int engine_attach(struct engine *e, const struct engine_attach *request, struct strbuf *dry,
-                  const struct sandbox **ret, struct weft_error *err)
+                  engine_done_fn *done _unused_, void *arg _unused_, const struct sandbox **ret,
+                  struct weft_error *err)
 {
     _cleanup_change_ struct change ch = {0};
     struct network *net = engine_network(e, request->network, err);
@@ -169,7 +170,7 @@ static int detach(struct change *ch, struct sandbox *sb, struct network *net,
 }
 
 int engine_detach(struct engine *e, const char *who, const char *network, struct strbuf *dry,
-                  struct weft_error *err)
+                  engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
 {
     _cleanup_change_ struct change ch = {0};
     _cleanup_free_ char *netns = NULL;

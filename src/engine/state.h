@@ -84,6 +84,10 @@ struct engine {
     struct drift *drift; /* NULL: the kernel is not listened to */
     struct forgetter *forgetter;
     struct dns *dns;
+    struct outside *outside;       /* outside.c's: errands under way */
+    struct outside_remote *remote; /* each outsider's own; NULL until it is needed */
+    struct outside_dhcp *dhcp;
+    struct outside_cni *cni;
 };
 
 /* ---- lists.c: membership in the arrays and tables above. Objects are not freed. ---- */

@@ -56,7 +56,7 @@ static void process_ended(uv_poll_t *poll, int status _unused_, int events _unus
 
     log_info("the process of attached namespace %.12s has ended", w->sandbox_id);
     uv_poll_stop(poll);
-    if (engine_detach(w->engine, w->sandbox_id, NULL, NULL, &err) < 0)
+    if (engine_detach(w->engine, w->sandbox_id, NULL, NULL, NULL, NULL, &err) < 0)
         log_error("cannot detach namespace %.12s: %s", w->sandbox_id, err.text);
 }
 

@@ -23,6 +23,7 @@
 
 #include "base/str.h"
 #include "kernel/rtnl.h"
+#include "kernel/tc.h"
 
 /* Below this MTU (IPV6_MIN_MTU) a link has no IPv6 at all, and nothing to say how its addresses are
  * made. */
@@ -44,7 +45,8 @@ static const struct settings nothing = {.master = -1,
 
 bool rtnl_handles(const struct op *op)
 {
-    return op->fact.kind == FACT_LINK || op->fact.kind == FACT_ADDR || op->fact.kind == FACT_ROUTE;
+    return op->fact.kind == FACT_LINK || op->fact.kind == FACT_ADDR ||
+           op->fact.kind == FACT_ROUTE || tc_handles(op);
 }
 
 /* Is it the making or removing of a link? Peers and loopbacks only have settings changed. */
@@ -66,6 +68,10 @@ bool rtnl_must_wait(const struct op *later, const struct op *earlier)
     switch (f->kind) {
     case FACT_LINK:
         return str_equal(f->link.name, name) || str_equal(f->link.master, name);
+    case FACT_SHAPE:
+        return str_equal(f->shape.link, name);
+    case FACT_REDIRECT:
+        return str_equal(f->redirect.link, name) || str_equal(f->redirect.to, name);
     case FACT_ADDR:
         return str_equal(f->addr.link, name);
     case FACT_ROUTE:
@@ -382,6 +388,9 @@ int rtnl_encode(struct netlink_batch *b, const struct rtnl_target *target, const
         return encode_addr(b, target, op->verb != OP_REMOVE, &f->addr, err);
     case FACT_ROUTE:
         return encode_route(b, target, op->verb, &f->route, err);
+    case FACT_SHAPE:
+    case FACT_REDIRECT:
+        return tc_encode(b, target, op, err);
     default:
         return weft_fail(err, WEFT_INTERNAL, "not an operation of rtnetlink");
     }

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "kernel/local_addrs.h"
 #include "kernel/rtnl.h"
+#include "kernel/tc.h"
 
 #define REQUEST_SIZE 64
 
@@ -305,6 +306,8 @@ int rtnl_observe(struct netlink *nl, const struct kstate_ns *ns, unsigned ns_num
                             .fact_count = ret->count};
     int r = observe_links(nl, &o, err);
 
+    if (r >= 0)
+        r = tc_observe(nl, ns, ns_number, links, ret, err);
     if (r >= 0)
         r = observe_addrs(nl, &o, err);
     if (r < 0)

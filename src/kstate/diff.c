@@ -140,6 +140,10 @@ static bool falls(const struct diff *d, const struct fact *seen)
         return falls_with_other_end(d, seen);
     case FACT_SYSCTL:
         return sysctl_link_is_fresh(d, seen);
+    case FACT_SHAPE:
+        return link_is_fresh(d, seen->ns, seen->shape.link);
+    case FACT_REDIRECT:
+        return link_is_fresh(d, seen->ns, seen->redirect.link);
     case FACT_ADDR:
         return link_is_fresh(d, seen->ns, seen->addr.link);
     case FACT_ROUTE:

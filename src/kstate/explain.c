@@ -13,24 +13,25 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "kstate/explain_parts.h"
 #include "kstate/nft_text.h"
 #include "kstate/plan.h"
 
 #define NETNS_DIR "/run/netns/" /* of ip-netns(8) */
 
-static void add_word(struct strbuf *out, const char *text)
+void explain_word(struct strbuf *out, const char *text)
 {
     strbuf_puts(out, " ");
     strbuf_add_shell_word(out, text);
 }
 
 /* A command of iproute2, in the fact's namespace. */
-static void start_command(const char *command, const struct fact *fact, struct strbuf *out)
+void explain_command(const char *command, const struct fact *fact, struct strbuf *out)
 {
     strbuf_puts(out, command);
     if (fact->ns) {
         strbuf_puts(out, " -n");
-        add_word(out, fact->ns->name);
+        explain_word(out, fact->ns->name);
     }
 }
 
@@ -41,10 +42,10 @@ static void explain_pin(const struct kstate_ns *ns, struct strbuf *out)
 
     strbuf_printf(&target, NETNS_DIR "%s", ns->name);
     strbuf_puts(out, "mkdir -p " NETNS_DIR " && touch");
-    add_word(out, strbuf_text(&target));
+    explain_word(out, strbuf_text(&target));
     strbuf_puts(out, " && mount --bind");
-    add_word(out, ns->origin);
-    add_word(out, strbuf_text(&target));
+    explain_word(out, ns->origin);
+    explain_word(out, strbuf_text(&target));
     strbuf_puts(out, "  # somebody else's namespace\n");
 }
 
@@ -57,7 +58,7 @@ static void explain_netns(const struct op *op, struct strbuf *out)
         return;
     }
     strbuf_puts(out, op->verb == OP_REMOVE ? "ip netns del" : "ip netns add");
-    add_word(out, ns->name);
+    explain_word(out, ns->name);
     strbuf_puts(out, "\n");
 }
 
@@ -122,137 +123,11 @@ static void explain_resolver(const struct op *op, struct strbuf *out)
                                 "}\n";
 
     strbuf_puts(out, "ip netns exec");
-    add_word(out, op->fact.ns->name);
+    explain_word(out, op->fact.ns->name);
     if (op->verb == OP_REMOVE)
         strbuf_puts(out, " nft delete table ip weft\n");
     else
         strbuf_printf(out, " nft -f - <<'EOF'\n%sEOF\n", table);
-}
-
-/* Below this MTU (IPV6_MIN_MTU in the kernel) a link has no IPv6, and no address generation mode.
- */
-static bool has_ipv6(const struct fact_link *link)
-{
-    return link->mtu == 0 || link->mtu >= 1280;
-}
-
-/* A new port is not isolated. */
-static void explain_isolation(const struct fact *fact, const struct fact_link *from,
-                              struct strbuf *out)
-{
-    const struct fact_link *to = &fact->link;
-    bool isolated = from->isolated && str_equal(from->master, to->master);
-
-    if (!*to->master || to->isolated == isolated)
-        return;
-    start_command("bridge", fact, out);
-    strbuf_puts(out, " link set dev");
-    add_word(out, to->name);
-    strbuf_printf(out, " isolated %s\n", to->isolated ? "on" : "off");
-}
-
-/* What has to be set on a link that is as `from` says. */
-static void explain_link_settings(const struct fact *fact, const struct fact_link *from,
-                                  struct strbuf *out)
-{
-    const struct fact_link *to = &fact->link;
-    _cleanup_strbuf_ struct strbuf settings = {0};
-
-    if (mac_is_set(&to->mac) && !mac_equal(&to->mac, &from->mac))
-        strbuf_printf(&settings, " address %s", mac_text(&to->mac));
-    if (to->mtu && to->mtu != from->mtu)
-        strbuf_printf(&settings, " mtu %u", to->mtu);
-    if (!str_equal(to->master, from->master)) {
-        strbuf_puts(&settings, *to->master ? " master" : " nomaster");
-        if (*to->master)
-            add_word(&settings, to->master);
-    }
-    if (to->no_autoconf != from->no_autoconf && has_ipv6(to))
-        strbuf_printf(&settings, " addrgenmode %s", to->no_autoconf ? "none" : "eui64");
-    if (to->up != from->up)
-        strbuf_puts(&settings, to->up ? " up" : " down");
-    if (settings.len > 0) {
-        start_command("ip", fact, out);
-        strbuf_puts(out, " link set dev");
-        add_word(out, to->name);
-        strbuf_puts(out, strbuf_text(&settings));
-        strbuf_puts(out, "\n");
-    }
-    explain_isolation(fact, from, out);
-}
-
-static void add_veth_peer(const struct fact_link *link, struct strbuf *out)
-{
-    strbuf_puts(out, " peer name");
-    add_word(out, link->peer_name);
-    if (mac_is_set(&link->peer_mac))
-        strbuf_printf(out, " address %s", mac_text(&link->peer_mac));
-    if (link->peer_ns) {
-        strbuf_puts(out, " netns");
-        add_word(out, link->peer_ns->name);
-    }
-    strbuf_printf(out, " group %u", FACT_LINK_GROUP);
-}
-
-/* A bridge or a veth pair. Three things cannot be given at birth: the address generation mode,
- * which has to be set before the link is up, a bridge's MTU, which would then follow its ports',
- * and a port's isolation. */
-static void explain_link_birth(const struct fact *fact, struct strbuf *out)
-{
-    const struct fact_link *link = &fact->link;
-    struct fact_link born = *link;
-
-    born.no_autoconf = born.up = born.isolated = false;
-    if (link->kind == LINK_BRIDGE)
-        born.mtu = 0;
-    start_command("ip", fact, out);
-    strbuf_puts(out, " link add name");
-    add_word(out, link->name);
-    if (mac_is_set(&link->mac))
-        strbuf_printf(out, " address %s", mac_text(&link->mac));
-    if (born.mtu)
-        strbuf_printf(out, " mtu %u", born.mtu);
-    if (*link->master) {
-        strbuf_puts(out, " master");
-        add_word(out, link->master);
-    }
-    strbuf_printf(out, " group %u", FACT_LINK_GROUP);
-    if (link->kind == LINK_BRIDGE) {
-        strbuf_puts(out, " type bridge");
-    } else {
-        strbuf_puts(out, " type veth");
-        add_veth_peer(link, out);
-    }
-    strbuf_puts(out, "\n");
-    explain_link_settings(fact, &born, out);
-}
-
-static void explain_link_removal(const struct fact *fact, struct strbuf *out)
-{
-    bool loopback = fact->link.kind == LINK_LOOPBACK;
-
-    start_command("ip", fact, out);
-    strbuf_puts(out, loopback ? " link set dev" : " link del dev");
-    add_word(out, fact->link.name);
-    strbuf_puts(out, loopback ? " down\n" : "\n");
-}
-
-static void explain_link(const struct op *op, struct strbuf *out)
-{
-    const struct fact_link *link = &op->fact.link;
-
-    if (op->verb == OP_REMOVE) {
-        explain_link_removal(&op->fact, out);
-    } else if (op->verb == OP_CHANGE) {
-        explain_link_settings(&op->fact, &op->old.link, out);
-    } else if (link->kind == LINK_BRIDGE || link->kind == LINK_VETH) {
-        explain_link_birth(&op->fact, out);
-    } else {
-        /* Is there already: the loopback link, or a peer, which was born with its MAC. */
-        struct fact_link born = {.mac = link->mac};
-
-        explain_link_settings(&op->fact, &born, out);
-    }
 }
 
 /* Dots, unless a component has one of its own. */
@@ -272,12 +147,12 @@ static void explain_sysctl(const struct op *op, struct strbuf *out)
     }
     if (op->fact.ns) {
         strbuf_puts(out, "ip netns exec");
-        add_word(out, op->fact.ns->name);
+        explain_word(out, op->fact.ns->name);
         strbuf_puts(out, " ");
     }
     strbuf_printf(&assignment, "%s=%s", key, sysctl->value);
     strbuf_puts(out, "sysctl -w");
-    add_word(out, strbuf_text(&assignment));
+    explain_word(out, strbuf_text(&assignment));
     strbuf_puts(out, "\n");
 }
 
@@ -286,9 +161,9 @@ static void explain_addr(const struct op *op, struct strbuf *out)
     const struct fact_addr *addr = &op->fact.addr;
     bool removing = op->verb == OP_REMOVE;
 
-    start_command("ip", &op->fact, out);
+    explain_command("ip", &op->fact, out);
     strbuf_printf(out, " addr %s %s dev", removing ? "del" : "add", prefix_text(&addr->prefix));
-    add_word(out, addr->link);
+    explain_word(out, addr->link);
     /* weft hands out every address once: no need to wait for duplicate address detection. */
     if (!removing && addr->prefix.addr.family == AF_INET6)
         strbuf_puts(out, " nodad");
@@ -301,14 +176,14 @@ static void explain_route(const struct op *op, struct strbuf *out)
         [OP_ADD] = "add", [OP_CHANGE] = "replace", [OP_REMOVE] = "del"};
     const struct fact_route *route = &op->fact.route;
 
-    start_command("ip", &op->fact, out);
+    explain_command("ip", &op->fact, out);
     strbuf_printf(out, "%s route %s %s", route->destination.addr.family == AF_INET6 ? " -6" : "",
                   verbs[op->verb],
                   route->destination.len ? prefix_text(&route->destination) : "default");
     if (addr_is_set(&route->via))
         strbuf_printf(out, " via %s", addr_text(&route->via));
     strbuf_puts(out, " dev");
-    add_word(out, route->link);
+    explain_word(out, route->link);
     if (route->metric)
         strbuf_printf(out, " metric %u", route->metric);
     strbuf_printf(out, " proto %d\n", FACT_ROUTE_PROTOCOL);
@@ -333,7 +208,7 @@ static void explain_changed_elem(const struct op *op, struct strbuf *out)
     nft_elem_print(&op->fact.elem, &command);
     strbuf_puts(&command, " }");
     strbuf_puts(out, "nft");
-    add_word(out, strbuf_text(&command));
+    explain_word(out, strbuf_text(&command));
     strbuf_puts(out, "\n");
 }
 
@@ -350,7 +225,7 @@ static void explain_elem(const struct op *op, struct strbuf *out)
     strbuf_puts(&elem, " }");
     strbuf_puts(out, "nft ");
     add_elem_command(op->verb == OP_REMOVE ? "delete" : "add", &op->fact.elem, out);
-    add_word(out, strbuf_text(&elem));
+    explain_word(out, strbuf_text(&elem));
     strbuf_puts(out, "\n");
 }
 
@@ -409,7 +284,8 @@ static void explain_op(const struct op *op, struct strbuf *out)
         [FACT_LINK] = explain_link,         [FACT_SYSCTL] = explain_sysctl,
         [FACT_ADDR] = explain_addr,         [FACT_ROUTE] = explain_route,
         [FACT_NFT_ELEM] = explain_elem,     [FACT_NFT_ACCEPT] = explain_accept,
-        [FACT_RESOLVER] = explain_resolver,
+        [FACT_RESOLVER] = explain_resolver, [FACT_SHAPE] = explain_shape,
+        [FACT_REDIRECT] = explain_redirect,
     };
     static_assert(ARRAY_SIZE(explain) == FACT_KIND_COUNT, "each kind of fact is explained");
 
@@ -432,7 +308,7 @@ void op_describe(const struct op *op, struct strbuf *out)
     }
     if (op->fact.kind == FACT_RESOLVER && op->verb != OP_REMOVE) {
         strbuf_puts(out, "ip netns exec");
-        add_word(out, op->fact.ns->name);
+        explain_word(out, op->fact.ns->name);
         strbuf_puts(out, " nft -f resolver.nft  # table ip weft");
         return;
     }

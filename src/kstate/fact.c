@@ -124,6 +124,10 @@ int fact_compare_key(const struct fact *a, const struct fact *b)
     switch (a->kind) {
     case FACT_LINK:
         return strcmp(a->link.name, b->link.name);
+    case FACT_SHAPE:
+        return strcmp(a->shape.link, b->shape.link);
+    case FACT_REDIRECT:
+        return strcmp(a->redirect.link, b->redirect.link);
     case FACT_SYSCTL:
         return strcmp(a->sysctl.path, b->sysctl.path);
     case FACT_ADDR:
@@ -159,6 +163,10 @@ bool fact_satisfies(const struct fact *seen, const struct fact *desired)
         return str_equal(seen->base.version, desired->base.version) && !seen->base.tampered;
     case FACT_LINK:
         return link_satisfies(&seen->link, &desired->link);
+    case FACT_SHAPE:
+        return seen->shape.rate == desired->shape.rate && seen->shape.burst == desired->shape.burst;
+    case FACT_REDIRECT:
+        return str_equal(seen->redirect.to, desired->redirect.to);
     case FACT_SYSCTL:
         return str_equal(seen->sysctl.value, desired->sysctl.value);
     case FACT_ROUTE:

@@ -38,6 +38,8 @@ enum fact_kind {
     FACT_RESOLVER,   /* the namespace leads queries to weft's socket. Key: ns. See below */
     FACT_NFT_BASE,   /* table inet weft holds the base ruleset. Key: none */
     FACT_LINK,       /* key: ns, name */
+    FACT_SHAPE,      /* what leaves by a link is slowed down. Key: ns, link */
+    FACT_REDIRECT,   /* what comes in by a link leaves by another first. Key: ns, link */
     FACT_SYSCTL,     /* key: ns, path */
     FACT_ADDR,       /* key: ns, link, address and length */
     FACT_ROUTE,      /* key: ns, destination, metric */
@@ -51,7 +53,29 @@ enum link_kind {
     LINK_VETH,      /* the end from which the pair is made; the other end is born in peer_ns */
     LINK_VETH_PEER, /* the other end: it comes and goes with the LINK_VETH that names it */
     LINK_LOOPBACK,  /* is always there; only `up` is weft's */
-    LINK_OTHER,     /* observed only */
+    LINK_VLAN,      /* 802.1q, of the host: on `parent`, with the id `vlan` */
+    LINK_IFB,       /* of the host: has always a carrier; what is redirected to it leaves through
+                       its queue. The parent of networks without one, too */
+    LINK_MACVLAN,   /* on `parent`, a link of the host; in any namespace */
+    LINK_IPVLAN,    /* likewise */
+    LINK_BORROWED, /* somebody else's, of any kind, that is there: weft sets what the fact says, and
+                      when the fact goes takes back its master; up stays. A desired fact only */
+    LINK_MOVED,    /* somebody else's of the host, called `parent` there: moved into the fact's
+                      namespace and renamed; when the fact goes it is given back under its old
+                      name, also when the namespace goes. Of any kind. A desired fact only */
+    LINK_OTHER,    /* observed only */
+};
+
+/* How the links on one parent see each other. */
+enum link_mode {
+    LINK_MODE_NONE,     /* not such a link */
+    LINK_MODE_BRIDGE,   /* macvlan: directly */
+    LINK_MODE_PRIVATE,  /* not at all */
+    LINK_MODE_VEPA,     /* through the switch outside */
+    LINK_MODE_PASSTHRU, /* it is the only one */
+    LINK_MODE_L2,       /* ipvlan: like hosts of one network */
+    LINK_MODE_L3,       /* the parent routes between them */
+    LINK_MODE_L3S,      /* and the host's filters see it */
 };
 
 /* Links that weft makes carry this group (IFLA_GROUP, "weft" in ASCII): how ownership is told in
@@ -70,11 +94,37 @@ struct fact_link {
                               isolated ports (IFLA_BRPORT_ISOLATED) */
     struct mac mac;        /* zero: whatever the kernel chose */
     uint32_t mtu;          /* bytes; 0: whatever it is */
+    char parent[IFNAMSIZ]; /* LINK_VLAN, LINK_MACVLAN, LINK_IPVLAN: the host's link that it lies on.
+                              LINK_MOVED: its name in the host. Observed: "" if it was not found */
+    enum link_mode mode;   /* LINK_MACVLAN, LINK_IPVLAN: fixed from birth */
+    enum link_mode port_mode; /* LINK_IPVLAN: its flag, LINK_MODE_BRIDGE, _PRIVATE or _VEPA */
+    uint16_t vlan;            /* LINK_VLAN: its id. Port of a bridge that is aware of VLANs: the one
+                                 that it is in, untagged; 0: the bridge's own choice */
+    bool hairpin;             /* as a port: gets back what it sent itself */
+    bool stp;                 /* LINK_BRIDGE: speaks the spanning tree protocol */
+    bool vlan_aware;          /* LINK_BRIDGE: vlan_filtering */
     /* LINK_VETH and LINK_VETH_PEER: the other end. Observed facts name it where they know it;
      * "" means that it was not found in any namespace that was looked at. */
     const struct kstate_ns *peer_ns;
     char peer_name[IFNAMSIZ];
     struct mac peer_mac; /* LINK_VETH only: what the other end is born with */
+};
+
+/* FACT_SHAPE: a token bucket (tc-tbf(8)) at the link's root. Owned when its link is weft's. */
+struct fact_shape {
+    char link[IFNAMSIZ];
+    uint64_t rate;  /* bits per second, more than 0 */
+    uint32_t burst; /* bytes, more than 0 */
+};
+/* A packet waits at most so long for its turn; more of them are dropped. */
+#define FACT_SHAPE_LATENCY_MS 50
+
+/* FACT_REDIRECT: an ingress qdisc on `link` whose only filter (u32, all packets) hands each packet
+ * to `to`, which lets it go on as if it had just come in by `link` once it has left its queue.
+ * Owned when its link is weft's. */
+struct fact_redirect {
+    char link[IFNAMSIZ];
+    char to[IFNAMSIZ]; /* a LINK_IFB of the same namespace */
 };
 
 struct fact_addr {
@@ -171,6 +221,8 @@ struct fact {
     const struct kstate_ns *ns; /* NULL: the host */
     union {
         struct fact_link link;
+        struct fact_shape shape;
+        struct fact_redirect redirect;
         struct fact_addr addr;
         struct fact_route route;
         struct fact_sysctl sysctl;

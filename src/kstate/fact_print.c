@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
 #include "base/strbuf.h"
 #include "kstate/fact.h"
 #include "kstate/nft_text.h"
@@ -6,8 +8,10 @@
 static const char *link_kind_name(enum link_kind kind)
 {
     static const char *const names[] = {
-        [LINK_BRIDGE] = "bridge",     [LINK_VETH] = "veth",   [LINK_VETH_PEER] = "veth peer",
-        [LINK_LOOPBACK] = "loopback", [LINK_OTHER] = "other",
+        [LINK_BRIDGE] = "bridge",     [LINK_VETH] = "veth",       [LINK_VETH_PEER] = "veth peer",
+        [LINK_LOOPBACK] = "loopback", [LINK_OTHER] = "other",     [LINK_VLAN] = "vlan",
+        [LINK_IFB] = "ifb",           [LINK_MACVLAN] = "macvlan", [LINK_IPVLAN] = "ipvlan",
+        [LINK_BORROWED] = "borrowed", [LINK_MOVED] = "moved",
     };
 
     return names[kind];
@@ -72,6 +76,13 @@ void fact_print(const struct fact *fact, struct strbuf *out)
         break;
     case FACT_LINK:
         print_link(&fact->link, out);
+        break;
+    case FACT_SHAPE:
+        strbuf_printf(out, "shape %s rate %" PRIu64 "bit burst %u", fact->shape.link,
+                      fact->shape.rate, fact->shape.burst);
+        break;
+    case FACT_REDIRECT:
+        strbuf_printf(out, "redirect %s to %s", fact->redirect.link, fact->redirect.to);
         break;
     case FACT_SYSCTL:
         strbuf_printf(out, "sysctl %s = %s", fact->sysctl.path, fact->sysctl.value);

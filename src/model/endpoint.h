@@ -34,6 +34,36 @@ struct endpoint_want {
 struct network;
 struct sandbox;
 
+/*
+ * Where an endpoint stands with those outside weft who have a say in it: a plugin, a DHCP server.
+ * While it is asking or leaving, no other verb may touch it or its sandbox.
+ */
+enum endpoint_stage {
+    ENDPOINT_SETTLED, /* wired while its sandbox is active, at rest while it is not */
+    ENDPOINT_ASKING,  /* they are being asked, and may hold something for it already. The sandbox is
+                         active, and the endpoint is not in the kernel yet */
+    ENDPOINT_LEAVING, /* it is not in the kernel any more, and they are being told */
+};
+
+struct endpoint_route {
+    struct prefix destination;
+    struct addr via; /* none: on the link itself */
+};
+
+/* What an active endpoint was given by others than weft's own pools. Zero: nothing. */
+struct endpoint_given {
+    uint8_t ipv4_len, ipv6_len;     /* prefix lengths of the addresses; 0: the pool's */
+    struct addr gateway4, gateway6; /* none: the pool's */
+    bool no_gateway;                /* they want no default route through it */
+    bool makes_routes;              /* they make its routes themselves: weft makes none */
+    struct endpoint_route *routes;  /* beside the default route */
+    size_t route_count;
+    char link[IFNAMSIZ]; /* a link of the host's that is moved into the sandbox; "" for none */
+    uint32_t mtu;        /* bytes; 0: the network's */
+    json_t *state;       /* what they are to be told again: a lease, a CNI result; NULL: nothing */
+};
+void endpoint_given_clear(struct endpoint_given *given);
+
 struct endpoint {
     char id[ID_TEXT_MAX];
     struct network *network; /* borrowed */
@@ -43,7 +73,18 @@ struct endpoint {
     struct addr ipv4;      /* none while the sandbox is inactive */
     struct addr ipv6;
     struct mac mac;
+    enum endpoint_stage stage;
+    struct endpoint_given given;
 };
+
+/* Whether it is in the kernel and can be reached: its sandbox is active, and nobody is being asked.
+ */
+bool endpoint_is_wired(const struct endpoint *ep);
+/* The prefix length of its address of a family, 0 when it has none. */
+uint8_t endpoint_prefix_len(const struct endpoint *ep, int family);
+/* The router it may use for a family; none when it has no address of it, or there is no router. On
+ * internal networks there is none. */
+struct addr endpoint_gateway(const struct endpoint *ep, int family);
 
 /* The host's end of the veth pair, "veth" and the first seven digits of the endpoint's id. It is
  * derived, never stored; the engine picks ids whose names are unique. */
@@ -58,8 +99,8 @@ int endpoint_want_from_json(const json_t *doc, struct endpoint_want *ret, struct
 json_t *endpoint_want_to_json(const struct endpoint_want *want);
 void endpoint_want_clear(struct endpoint_want *want);
 
-/* The stored document: {"Id","IfName","IPv4","IPv6","Mac","Want":{…}}; network and sandbox are
- * columns. */
+/* The stored document: {"Id","IfName","IPv4","IPv6","Mac","Want":{…},"Stage","Given":{…}}; network
+ * and sandbox are columns. */
 json_t *endpoint_to_json(const struct endpoint *ep);
 /* The reverse; network and sandbox are left NULL. 0 or -errno. */
 int endpoint_from_json(const json_t *doc, struct endpoint **ret, struct weft_error *err);

@@ -10,10 +10,9 @@
 
 static bool can_be_gateway(const struct endpoint *ep, int family)
 {
-    const struct addr *addr = family == AF_INET6 ? &ep->ipv6 : &ep->ipv4;
-    const struct pool *pool = network_pool_of(ep->network, addr);
+    struct addr gateway = endpoint_gateway(ep, family);
 
-    return !ep->network->internal && pool && addr_is_set(&pool->gateway);
+    return ep->stage == ENDPOINT_SETTLED && addr_is_set(&gateway);
 }
 
 static bool is_dual_stack(const struct network *net)

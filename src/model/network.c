@@ -19,6 +19,8 @@ void network_free(struct network *net)
     strmap_clear(&net->ipam_options);
     strmap_clear(&net->labels);
     free(net->driver);
+    free(net->ipam_driver);
+    json_decref(net->outside);
     free(net->name);
     free(net);
 }
@@ -100,7 +102,8 @@ bool network_has_gateway(const struct network *net, const struct pool *pool)
 {
     int family = pool->gateway.family;
 
-    if (!addr_is_set(&pool->gateway) || network_gateway_mode(net, family) == GATEWAY_ISOLATED)
+    if (!addr_is_set(&pool->gateway) || pool->gateway_found ||
+        network_gateway_mode(net, family) == GATEWAY_ISOLATED)
         return false;
     return family != AF_INET || !network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);
 }
@@ -115,7 +118,12 @@ struct addr network_host_addr(const struct network *net, int family)
 
 bool network_has_names(const struct network *net)
 {
-    return !net->predefined && *net->link;
+    return !net->predefined;
+}
+
+bool network_has_own_pools(const struct network *net)
+{
+    return !net->ipam_driver;
 }
 
 bool network_publishes(const struct network *net)

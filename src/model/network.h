@@ -30,22 +30,38 @@ struct pool {
     struct prefix subnet;
     struct prefix range; /* none: the whole subnet */
     struct addr gateway; /* chosen by ipam when the user named none */
+    bool gateway_found;  /* on an adopted bridge, which had it before: not weft's */
     struct aux_address *aux;
     size_t aux_count;
+};
+
+/* Where a network stands with those outside weft who have a say in it: a plugin, for one. */
+enum network_stage {
+    NETWORK_SETTLED, /* they agreed, or there is nobody to ask */
+    NETWORK_ASKING,  /* they are being asked to make it; they may hold something already */
+    NETWORK_LEAVING, /* they are being told that it goes; nobody may join it any more */
 };
 
 struct network {
     char id[ID_TEXT_MAX];
     char *name;
-    char *driver;    /* "bridge", "host", "null" */
-    int64_t created; /* ns since the epoch */
+    char *driver; /* "bridge", "host", "null", "macvlan", "ipvlan", "cni", or a plugin's name */
+    char *ipam_driver; /* NULL: weft's own pools; "dhcp", or a plugin's name */
+    int64_t created;   /* ns since the epoch */
     bool enable_ipv4;
     bool enable_ipv6;
     bool internal;
     bool attachable;
-    bool predefined;     /* bridge, host, none: made by weftd, cannot be removed */
-    char link[IFNAMSIZ]; /* the bridge's name; "" where the driver has none */
-    unsigned mtu;        /* bytes; 0: the kernel's default */
+    bool predefined;       /* bridge, host, none: made by weftd, cannot be removed */
+    char link[IFNAMSIZ];   /* the bridge's name; "" where the driver has none */
+    bool adopted;          /* the bridge is not weft's: never made, never removed */
+    char parent[IFNAMSIZ]; /* macvlan, ipvlan: the link of the host that the endpoints lie on */
+    bool made_parent;      /* it is weft's own: made with the first network that needs it (a VLAN,
+                              or for a network without parent an ifb), removed with the last */
+    unsigned mtu;          /* bytes; 0: the kernel's default */
+    enum network_stage stage;
+    json_t *outside; /* what those outside gave, to be told again (pool ids, a CNI configuration);
+                        NULL: nothing */
     struct pool *pools;
     size_t pool_count;
     struct strmap options; /* driver options, as given */
@@ -96,7 +112,9 @@ enum gateway_mode network_gateway_mode(const struct network *net, int family);
 bool network_has_gateway(const struct network *net, const struct pool *pool);
 /* The host's first address of a family on the network's link; none: it has no such. */
 struct addr network_host_addr(const struct network *net, int family);
-/* Whether weft answers for its endpoints' names: it is a user's, and has a link. */
+/* Whether addresses come from weft's own pools (and not from a plugin or a DHCP server). */
+bool network_has_own_pools(const struct network *net);
+/* Whether weft answers for its endpoints' names: it is a user's. */
 bool network_has_names(const struct network *net);
 /* Whether ports of its endpoints can be published: it has a link and is not internal. */
 bool network_publishes(const struct network *net);
@@ -126,5 +144,36 @@ bool network_publishes(const struct network *net);
 #define OPTION_SOURCE_GUARD "weft.source_guard"
 /* "true": the host itself may ask for the network's names, at its own address there. */
 #define OPTION_HOST_DNS "weft.host_dns"
+/* macvlan and ipvlan, as docker spells them. */
+#define OPTION_PARENT "parent"
+#define OPTION_MACVLAN_MODE "macvlan_mode"
+#define OPTION_IPVLAN_MODE "ipvlan_mode"
+#define OPTION_IPVLAN_FLAG "ipvlan_flag"
+/* "true": the host gets a link of its own on the network, with the auxiliary address called
+ * HOST_AUX_NAME, or else one of the pool's. */
+#define OPTION_HOST_ACCESS "host_access"
+#define HOST_AUX_NAME "host"
+/* Where an endpoint's MAC comes from unless one is asked for: "address" (from the IPv4 address),
+ * "name" (from the names of container and network: the same every time), "random". */
+#define OPTION_MAC_FROM "mac_from"
+/* Bridges. */
+#define OPTION_UPLINK "uplink"         /* a link of the host's that becomes a port of the bridge */
+#define OPTION_STP "stp"               /* bool */
+#define OPTION_HAIRPIN "hairpin"       /* bool: ports get back what they sent themselves */
+#define OPTION_VLAN_AWARE "vlan_aware" /* bool: ports have VLANs */
+/* Of an endpoint: its VLAN (1 to 4094), untagged inside. */
+#define OPTION_ENDPOINT_VLAN "vlan"
+/* Of an endpoint: the most it gets (ingress) and sends (egress). A rate is a number of bits a
+ * second with a unit of tc(8) (bit, kbit, mbit, gbit; kibit …; bps, kbps … for bytes), a burst a
+ * number of bytes with a unit (b, k, kb, m, mb …). */
+#define OPTION_INGRESS_RATE "weft.ingress_rate"
+#define OPTION_INGRESS_BURST "weft.ingress_burst"
+#define OPTION_EGRESS_RATE "weft.egress_rate"
+#define OPTION_EGRESS_BURST "weft.egress_burst"
+/* cni. */
+#define OPTION_CNI_PLUGIN "plugin" /* a path, or a name looked for in OPTION_CNI_PATH */
+#define OPTION_CNI_CONFIG "config" /* a file: one plugin's configuration, or a list */
+#define OPTION_CNI_PATH "path" /* folders with colons between; default /opt/cni/bin:/usr/lib/cni   \
+                                */
 #define OPTION_ENDPOINT_IFNAME "com.docker.network.endpoint.ifname"
 #define OPTION_ENDPOINT_SYSCTLS "com.docker.network.endpoint.sysctls"

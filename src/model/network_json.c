@@ -187,36 +187,83 @@ static int read_ipam(const json_t *doc, struct network *net, struct weft_error *
         r = json_get_array(ipam, "Config", &config, err);
     if (r < 0)
         return r;
-    if (!str_is_empty(driver) && !str_equal(driver, "default"))
-        return weft_fail(err, WEFT_NOT_FOUND, "IPAM driver %s of network %s not found", driver,
-                         net->name);
+    if (!str_is_empty(driver) && !str_equal(driver, "default") &&
+        !(net->ipam_driver = strdup(driver)))
+        return weft_oom(err);
     return read_pools(config, net, err);
+}
+
+static int read_ifname(const json_t *doc, const char *key, char ret[static IFNAMSIZ],
+                       struct weft_error *err)
+{
+    const char *name = NULL;
+    int r = json_get_string(doc, key, &name, err);
+
+    if (r < 0 || str_is_empty(name))
+        return r;
+    r = ifname_check(name, err);
+    return r < 0 ? r : str_copy(ret, IFNAMSIZ, name);
+}
+
+/* The families whose gateways were found on an adopted bridge. */
+static int read_found_gateways(const json_t *weft, struct network *net, struct weft_error *err)
+{
+    bool ipv4 = false, ipv6 = false;
+    int r = json_get_bool(weft, "FoundGateway4", &ipv4, err);
+
+    if (r == 0)
+        r = json_get_bool(weft, "FoundGateway6", &ipv6, err);
+    for (size_t i = 0; r == 0 && i < net->pool_count; i++)
+        net->pools[i].gateway_found = net->pools[i].subnet.addr.family == AF_INET ? ipv4 : ipv6;
+    return r;
+}
+
+static int read_stage(const json_t *weft, struct network *net, struct weft_error *err)
+{
+    int64_t stage = NETWORK_SETTLED;
+    json_t *outside = json_object_get(weft, "Outside");
+    int r = json_get_i64(weft, "Stage", &stage, err);
+
+    if (r < 0)
+        return r;
+    if (stage < NETWORK_SETTLED || stage > NETWORK_LEAVING)
+        return weft_fail(err, WEFT_INVALID, "Stage of network %s is unknown", net->name);
+    net->stage = (enum network_stage)stage;
+    net->outside = outside && !json_is_null(outside) ? json_incref(outside) : NULL;
+    return 0;
 }
 
 /* What Docker's form has no word for. */
 static int read_weft(const json_t *doc, struct network *net, struct weft_error *err)
 {
     json_t *weft = NULL;
-    const char *link = NULL;
     int64_t mtu = 0;
     int r = json_get_object(doc, "Weft", &weft, err);
 
     if (r < 0 || !weft)
         return r;
-    r = json_get_string(weft, "Link", &link, err);
+    r = read_ifname(weft, "Link", net->link, err);
+    if (r == 0)
+        r = read_ifname(weft, "Parent", net->parent, err);
     if (r == 0)
         r = json_get_i64(weft, "Mtu", &mtu, err);
     if (r == 0)
         r = json_get_bool(weft, "Predefined", &net->predefined, err);
-    if (r == 0 && !str_is_empty(link))
-        r = ifname_check(link, err);
+    if (r == 0)
+        r = json_get_bool(weft, "Adopted", &net->adopted, err);
+    if (r == 0)
+        r = json_get_bool(weft, "MadeParent", &net->made_parent, err);
+    if (r == 0)
+        r = read_found_gateways(weft, net, err);
+    if (r == 0)
+        r = read_stage(weft, net, err);
     if (r < 0)
         return r;
     if (mtu < 0 || mtu > NETWORK_MTU_MAX)
         return weft_fail(err, WEFT_INVALID, "Mtu of network %s must be from 0 to %d", net->name,
                          NETWORK_MTU_MAX);
     net->mtu = (unsigned)mtu;
-    return str_is_empty(link) ? 0 : str_copy(net->link, sizeof net->link, link);
+    return 0;
 }
 
 int network_from_json(const json_t *doc, struct network **ret, struct weft_error *err)
@@ -282,12 +329,45 @@ static json_t *pools_to_json(const struct network *net)
     return TAKE_PTR(config);
 }
 
+static bool found_gateway(const struct network *net, int family)
+{
+    const struct pool *pool = network_pool(net, family);
+
+    return pool && pool->gateway_found;
+}
+
+static int set_true(json_t *doc, const char *key, bool value)
+{
+    return value ? json_object_set_new(doc, key, json_true()) : 0;
+}
+
+/* Most networks have none of what is said only if it is so. */
+static json_t *weft_to_json(const struct network *net)
+{
+    _cleanup_json_ json_t *doc = json_pack("{s:s, s:i, s:b}", "Link", net->link, "Mtu",
+                                           (int)net->mtu, "Predefined", net->predefined);
+
+    if (!doc || set_true(doc, "Adopted", net->adopted) < 0 ||
+        set_true(doc, "MadeParent", net->made_parent) < 0 ||
+        set_true(doc, "FoundGateway4", found_gateway(net, AF_INET)) < 0 ||
+        set_true(doc, "FoundGateway6", found_gateway(net, AF_INET6)) < 0)
+        return NULL;
+    if (*net->parent && json_object_set_new(doc, "Parent", json_string(net->parent)) < 0)
+        return NULL;
+    if (net->stage != NETWORK_SETTLED &&
+        json_object_set_new(doc, "Stage", json_integer(net->stage)) < 0)
+        return NULL;
+    if (net->outside && json_object_set(doc, "Outside", net->outside) < 0)
+        return NULL;
+    return TAKE_PTR(doc);
+}
+
 json_t *network_to_json(const struct network *net)
 {
-    json_t *ipam = json_pack("{s:s, s:o, s:o}", "Driver", "default", "Options",
-                             json_from_strmap(&net->ipam_options), "Config", pools_to_json(net));
-    json_t *weft = json_pack("{s:s, s:i, s:b}", "Link", net->link, "Mtu", (int)net->mtu,
-                             "Predefined", net->predefined);
+    json_t *ipam =
+        json_pack("{s:s, s:o, s:o}", "Driver", net->ipam_driver ? net->ipam_driver : "default",
+                  "Options", json_from_strmap(&net->ipam_options), "Config", pools_to_json(net));
+    json_t *weft = weft_to_json(net);
 
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:b, s:b, s:b, s:{s:s}, s:b, s:o,"
                      " s:o, s:o}",

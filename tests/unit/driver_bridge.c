@@ -103,7 +103,8 @@ static void drivers_are_found_by_name(void **state)
     assert_ptr_equal(driver_find("bridge"), &driver_bridge);
     assert_ptr_equal(driver_find("host"), &driver_host);
     assert_ptr_equal(driver_find("null"), &driver_null);
-    assert_null(driver_find("macvlan"));
+    assert_ptr_equal(driver_find("macvlan"), &driver_macvlan);
+    assert_ptr_equal(driver_find("somebody/plugin:1"), &driver_remote);
     assert_null(driver_find(""));
     assert_true(driver_bridge.has_pools && !driver_bridge.single);
     assert_true(!driver_host.has_pools && driver_host.single);

@@ -237,8 +237,6 @@ static void bad_requests_are_refused(void **state)
          "network web cannot have scope swarm: this host is in no swarm", WEFT_FORBIDDEN},
         {"{'Name':'web','Scope':'global'}", "scope \"global\" of network web is unknown", 0},
         {"{'Name':'web','IPAM':[]}", "IPAM must be an object", 0},
-        {"{'Name':'web','IPAM':{'Driver':'dhcp'}}", "IPAM driver dhcp of network web not found",
-         WEFT_NOT_FOUND},
         {"{'Name':'web','IPAM':{'Config':['x']}}",
          "network web: IPAM.Config must be an array of objects", 0},
         {"{'Name':'web','Weft':{'Link':'a/b'}}", "\"a/b\" is not a valid interface name", 0},

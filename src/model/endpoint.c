@@ -12,6 +12,11 @@ void endpoint_host_link(const struct endpoint *ep, char ret[static IFNAMSIZ])
     (void)snprintf(ret, IFNAMSIZ, "veth%.*s", ENDPOINT_HOST_LINK_DIGITS, ep->id);
 }
 
+void endpoint_egress_link(const struct endpoint *ep, char ret[static IFNAMSIZ])
+{
+    (void)snprintf(ret, IFNAMSIZ, "ifb%.*s", ENDPOINT_HOST_LINK_DIGITS, ep->id);
+}
+
 void endpoint_want_clear(struct endpoint_want *want)
 {
     free(want->link_local);
@@ -65,9 +70,20 @@ struct addr endpoint_gateway(const struct endpoint *ep, int family)
     const struct addr *given = family == AF_INET6 ? &ep->given.gateway6 : &ep->given.gateway4;
     const struct pool *pool = addr_is_set(addr) ? network_pool_of(ep->network, addr) : NULL;
 
-    if (!addr_is_set(addr) || ep->network->internal || ep->given.no_gateway)
+    if (!addr_is_set(addr) || ep->network->internal || ep->given.no_gateway ||
+        network_routes_by_parent(ep->network))
         return (struct addr){0};
     if (addr_is_set(given))
         return *given;
     return pool ? pool->gateway : (struct addr){0};
+}
+
+bool endpoint_has_way_out(const struct endpoint *ep, int family)
+{
+    struct addr gateway = endpoint_gateway(ep, family);
+
+    if (addr_is_set(&gateway))
+        return true;
+    return network_routes_by_parent(ep->network) && addr_is_set(address_of(ep, family)) &&
+           !ep->network->internal && !ep->given.no_gateway;
 }

@@ -85,11 +85,16 @@ uint8_t endpoint_prefix_len(const struct endpoint *ep, int family);
 /* The router it may use for a family; none when it has no address of it, or there is no router. On
  * internal networks there is none. */
 struct addr endpoint_gateway(const struct endpoint *ep, int family);
+/* Whether a default route of a family can lead through it: to its gateway, or, where the network's
+ * parent routes, on the interface itself. */
+bool endpoint_has_way_out(const struct endpoint *ep, int family);
 
 /* The host's end of the veth pair, "veth" and the first seven digits of the endpoint's id. It is
  * derived, never stored; the engine picks ids whose names are unique. */
 #define ENDPOINT_HOST_LINK_DIGITS 7
 void endpoint_host_link(const struct endpoint *ep, char ret[static IFNAMSIZ]);
+/* Likewise "ifb" and seven digits: in its queue waits what a limited endpoint sends. */
+void endpoint_egress_link(const struct endpoint *ep, char ret[static IFNAMSIZ]);
 
 /* Parses Docker's EndpointSettings (NULL or null: all defaults) into *ret, which must be zeroed.
  * Checks literals, the families, MAC, interface name options and link-local addresses. 0 or -errno

@@ -82,7 +82,7 @@ static int want_read(const json_t *doc, struct endpoint_want *want, struct weft_
     if (r == 0)
         r = json_get_i64(doc, "GwPriority", &want->gw_priority, err);
     if (r == 0)
-        r = options_check(OPTION_SCOPE_ENDPOINT, "the endpoint", &want->driver_opts, err);
+        r = options_check(OPTION_SCOPE_ENDPOINT, NULL, "the endpoint", &want->driver_opts, err);
     return r;
 }
 

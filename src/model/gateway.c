@@ -8,11 +8,13 @@
 #include "model/network.h"
 #include "model/sandbox.h"
 
+/* Routes that others have made stay until they have been told that the endpoint leaves. */
 static bool can_be_gateway(const struct endpoint *ep, int family)
 {
-    struct addr gateway = endpoint_gateway(ep, family);
+    bool is_there =
+        ep->stage == ENDPOINT_SETTLED || (ep->stage == ENDPOINT_LEAVING && ep->given.makes_routes);
 
-    return ep->stage == ENDPOINT_SETTLED && addr_is_set(&gateway);
+    return is_there && endpoint_has_way_out(ep, family);
 }
 
 static bool is_dual_stack(const struct network *net)
@@ -38,7 +40,11 @@ const struct endpoint *sandbox_gateway_endpoint(const struct sandbox *sb, int fa
     for (size_t i = 0; i < sb->endpoint_count; i++) {
         const struct endpoint *ep = sb->endpoints[i];
 
-        if (can_be_gateway(ep, family) && (!best || endpoint_is_nearer(ep, best)))
+        if (!can_be_gateway(ep, family))
+            continue;
+        if (ep->given.makes_routes)
+            return ep;
+        if (!best || endpoint_is_nearer(ep, best))
             best = ep;
     }
     return best;

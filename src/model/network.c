@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/network.h"
 
+#include <stdio.h>
+
 static void pool_clear(struct pool *pool)
 {
     for (size_t i = 0; i < pool->aux_count; i++)
@@ -102,7 +104,7 @@ bool network_has_gateway(const struct network *net, const struct pool *pool)
 {
     int family = pool->gateway.family;
 
-    if (!addr_is_set(&pool->gateway) || pool->gateway_found ||
+    if (!addr_is_set(&pool->gateway) || pool->gateway_found || network_lies_on_parent(net) ||
         network_gateway_mode(net, family) == GATEWAY_ISOLATED)
         return false;
     return family != AF_INET || !network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);
@@ -129,4 +131,49 @@ bool network_has_own_pools(const struct network *net)
 bool network_publishes(const struct network *net)
 {
     return *net->link && !net->internal;
+}
+
+bool network_lies_on_parent(const struct network *net)
+{
+    return str_equal(net->driver, "macvlan") || str_equal(net->driver, "ipvlan");
+}
+
+bool network_is_passthru(const struct network *net)
+{
+    return str_equal(net->driver, "macvlan") &&
+           str_equal(network_option(net, OPTION_MACVLAN_MODE), "passthru");
+}
+
+bool network_routes_by_parent(const struct network *net)
+{
+    const char *mode = network_option(net, OPTION_IPVLAN_MODE);
+
+    return str_equal(net->driver, "ipvlan") && (str_equal(mode, "l3") || str_equal(mode, "l3s"));
+}
+
+struct addr network_access_addr(const struct network *net, int family)
+{
+    if (!network_lies_on_parent(net) || !network_option_bool(net, OPTION_HOST_ACCESS, true))
+        return (struct addr){0};
+    for (size_t i = 0; i < net->pool_count; i++)
+        for (size_t j = 0; j < net->pools[i].aux_count; j++) {
+            const struct aux_address *aux = &net->pools[i].aux[j];
+
+            if (aux->addr.family == family && str_equal(aux->name, HOST_AUX_NAME))
+                return aux->addr;
+        }
+    return (struct addr){0};
+}
+
+bool network_has_access(const struct network *net)
+{
+    struct addr ipv4 = network_access_addr(net, AF_INET);
+    struct addr ipv6 = network_access_addr(net, AF_INET6);
+
+    return addr_is_set(&ipv4) || addr_is_set(&ipv6);
+}
+
+void network_access_link(const struct network *net, char ret[static IFNAMSIZ])
+{
+    (void)snprintf(ret, IFNAMSIZ, "%cv-%.*s", net->driver[0], ID_SHORT, net->id);
 }

@@ -119,7 +119,22 @@ bool network_has_names(const struct network *net);
 /* Whether ports of its endpoints can be published: it has a link and is not internal. */
 bool network_publishes(const struct network *net);
 
+/* Whether its endpoints lie on a link of the host's, net->parent: macvlan, ipvlan. */
+bool network_lies_on_parent(const struct network *net);
+/* Whether one endpoint has the parent for itself (macvlan_mode passthru). */
+bool network_is_passthru(const struct network *net);
+/* Whether the parent routes for the endpoints (ipvlan_mode l3, l3s): their default route needs no
+ * gateway. */
+bool network_routes_by_parent(const struct network *net);
+/* The host's own address on a network that lies on a parent (OPTION_HOST_ACCESS), by family; none:
+ * the host has none there. It is on the link network_access_link(). */
+struct addr network_access_addr(const struct network *net, int family);
+bool network_has_access(const struct network *net);
+void network_access_link(const struct network *net, char ret[static IFNAMSIZ]);
+
 #define NETWORK_NAME_MAX 255
+#define VLAN_MIN 1 /* IEEE 802.1Q: 0 and 4095 are reserved */
+#define VLAN_MAX 4094
 #define NETWORK_MTU_MIN 68 /* bytes, RFC 791 */
 #define NETWORK_MTU_MAX 65535
 #define NETWORK_MTU_MIN_IPV6 1280 /* RFC 8200, 5 */
@@ -173,7 +188,7 @@ bool network_publishes(const struct network *net);
 /* cni. */
 #define OPTION_CNI_PLUGIN "plugin" /* a path, or a name looked for in OPTION_CNI_PATH */
 #define OPTION_CNI_CONFIG "config" /* a file: one plugin's configuration, or a list */
-#define OPTION_CNI_PATH "path" /* folders with colons between; default /opt/cni/bin:/usr/lib/cni   \
-                                */
+/* Folders with colons between; by default /opt/cni/bin:/usr/lib/cni. */
+#define OPTION_CNI_PATH "path"
 #define OPTION_ENDPOINT_IFNAME "com.docker.network.endpoint.ifname"
 #define OPTION_ENDPOINT_SYSCTLS "com.docker.network.endpoint.sysctls"

@@ -187,6 +187,35 @@ static int check_combinations(const struct network *net, struct weft_error *err)
     return 0;
 }
 
+/* Those of networks that lie on a link of the host's. */
+static int check_on_parent(const struct network *net, struct weft_error *err)
+{
+    const char *mode = network_option(net, OPTION_MACVLAN_MODE);
+    const char *flag = network_option(net, OPTION_IPVLAN_FLAG);
+    bool host_access = network_option_bool(net, OPTION_HOST_ACCESS, network_has_access(net));
+
+    if (network_is_passthru(net) && str_is_empty(network_option(net, OPTION_PARENT)))
+        return weft_fail(err, WEFT_INVALID,
+                         "macvlan_mode passthru of network %s needs a parent to pass through to",
+                         net->name);
+    if (host_access && (str_equal(mode, "private") || network_is_passthru(net)))
+        return weft_fail(err, WEFT_INVALID,
+                         "the host can have no access to network %s: in macvlan_mode %s nobody "
+                         "reaches its endpoints directly",
+                         net->name, mode);
+    if (host_access && str_equal(flag, "private"))
+        return weft_fail(err, WEFT_INVALID,
+                         "the host can have no access to network %s: with ipvlan_flag private "
+                         "nobody reaches its endpoints directly",
+                         net->name);
+    if (network_routes_by_parent(net) && str_equal(net->ipam_driver, "dhcp"))
+        return weft_fail(err, WEFT_INVALID,
+                         "network %s cannot have addresses by DHCP: in ipvlan_mode %s nothing is "
+                         "broadcast",
+                         net->name, network_option(net, OPTION_IPVLAN_MODE));
+    return 0;
+}
+
 int network_check(const struct network *net, struct weft_error *err)
 {
     int r = check_name(net, err);
@@ -196,8 +225,10 @@ int network_check(const struct network *net, struct weft_error *err)
     _cleanup_free_ char *owner = str_printf("network %s", net->name);
     if (!owner)
         return weft_oom(err);
-    r = options_check(OPTION_SCOPE_NETWORK, owner, &net->options, err);
+    r = options_check(OPTION_SCOPE_NETWORK, net->driver, owner, &net->options, err);
     if (r == 0)
         r = check_combinations(net, err);
+    if (r == 0)
+        r = check_on_parent(net, err);
     return r < 0 ? r : check_pools(net, err);
 }

@@ -61,7 +61,8 @@ bool endpoint_is_nearer(const struct endpoint *a, const struct endpoint *b);
 /*
  * Which endpoint carries the default route of a family (AF_INET, AF_INET6): the nearest. Only
  * endpoints count that have an address of the family on a network with a gateway
- * of it that is not internal. NULL when none has.
+ * of it that is not internal. NULL when none has. One whose default route others have made is
+ * before all: that route is there.
  */
 const struct endpoint *sandbox_gateway_endpoint(const struct sandbox *sb, int family);
 

@@ -379,6 +379,116 @@ static void bad_options_are_refused(void **state)
     check_refusals(cases, ARRAY_SIZE(cases), "{'Name':'web','Options':{'com.docker.network.", "}}");
 }
 
+static void short_options_belong_to_drivers(void **state)
+{
+    static const struct refusal cases[] = {
+        {"macvlan','Options':{'parnet':'eth0'}", "option parnet of network web is unknown", 0},
+        {"macvlan','Options':{'ipvlan_mode':'l2'}",
+         "option ipvlan_mode of network web is none of macvlan networks", 0},
+        {"ipvlan','Options':{'mac_from':'name'}",
+         "option mac_from of network web is none of ipvlan networks", 0},
+        {"ipvlan','Options':{'com.docker.network.bridge.enable_icc':'true'}",
+         "option com.docker.network.bridge.enable_icc of network web is none of ipvlan networks",
+         0},
+        {"macvlan','Options':{'weft.source_guard':'false'}",
+         "option weft.source_guard of network web is none of macvlan networks", 0},
+        {"macvlan','Options':{'macvlan_mode':'passthrough'}",
+         "option macvlan_mode of network web: \"passthrough\" is none of bridge, private, vepa and "
+         "passthru",
+         0},
+        {"macvlan','Options':{'parent':'a/b'}",
+         "option parent of network web: \"a/b\" is not a valid interface name", 0},
+        {"macvlan','Options':{'mac_from':'ip'}",
+         "option mac_from of network web: \"ip\" is none of address, name and random", 0},
+        {"ipvlan','Options':{'ipvlan_mode':'l4'}",
+         "option ipvlan_mode of network web: \"l4\" is none of l2, l3 and l3s", 0},
+        {"ipvlan','Options':{'ipvlan_flag':'passthru'}",
+         "option ipvlan_flag of network web: \"passthru\" is none of bridge, private and vepa", 0},
+        {"bridge','Options':{'stp':'yes'}",
+         "option stp of network web: \"yes\" is neither true nor false", 0},
+        {"bridge','Options':{'uplink':''}",
+         "option uplink of network web: \"\" is not a valid interface name", 0},
+        {"bridge','Options':{'vlan_aware':'2'}",
+         "option vlan_aware of network web: \"2\" is neither true nor false", 0},
+    };
+    static const char *const fine[] = {
+        "{'Name':'web','Options':{'parent':'a/b','whatever':'x'}}",
+        "{'Name':'web','Driver':'vendor/plugin','Options':{'stp':'maybe','parent':'a/b'}}",
+        "{'Name':'web','Driver':'macvlan','Options':{'parent':''}}",
+        "{'Name':'web','Driver':'macvlan','Options':{'parent':'eth0.10','macvlan_mode':'vepa'}}",
+        "{'Name':'web','Driver':'macvlan','Options':{'mac_from':'name','host_access':'true'}}",
+        "{'Name':'web','Driver':'ipvlan','Options':{'parent':'eth0','ipvlan_mode':'l3s'}}",
+    };
+
+    (void)state;
+    check_refusals(cases, ARRAY_SIZE(cases), "{'Name':'web','Driver':'", "}");
+    for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
+        network_free(make_network(fine[i]));
+}
+
+static void bad_combinations_on_a_parent_are_refused(void **state)
+{
+#define HOST "'IPAM':{'Config':[{'Subnet':'10.5.0.0/24','AuxiliaryAddresses':{'host':'10.5.0.9'}}]}"
+    static const struct refusal cases[] = {
+        {"macvlan','Options':{'macvlan_mode':'passthru'}",
+         "macvlan_mode passthru of network web needs a parent to pass through to", 0},
+        {"macvlan','Options':{'macvlan_mode':'private','host_access':'true'}",
+         "the host can have no access to network web: in macvlan_mode private nobody reaches its "
+         "endpoints directly",
+         0},
+        {"macvlan','Options':{'macvlan_mode':'private'}," HOST,
+         "the host can have no access to network web: in macvlan_mode private nobody reaches its "
+         "endpoints directly",
+         0},
+        {"ipvlan','Options':{'ipvlan_flag':'private','host_access':'true'}",
+         "the host can have no access to network web: with ipvlan_flag private nobody reaches its "
+         "endpoints directly",
+         0},
+        {"ipvlan','Options':{'ipvlan_mode':'l3'},'IPAM':{'Driver':'dhcp'}",
+         "network web cannot have addresses by DHCP: in ipvlan_mode l3 nothing is broadcast", 0},
+    };
+
+    (void)state;
+    check_refusals(cases, ARRAY_SIZE(cases), "{'Name':'web','Driver':'", "}");
+    network_free(make_network("{'Name':'web','Driver':'macvlan'," HOST
+                              ",'Options':{'macvlan_mode':'private','host_access':'false'}}"));
+}
+
+static void the_host_s_own_address_is_told(void **state)
+{
+    static const char pools[] =
+        "'EnableIPv6':true,'IPAM':{'Config':["
+        "{'Subnet':'10.5.0.0/24','AuxiliaryAddresses':{'nas':'10.5.0.8','host':'10.5.0.9'}},"
+        "{'Subnet':'fd00::/64','AuxiliaryAddresses':{'host':'fd00::9'}}]}";
+    static const struct {
+        const char *driver, *options;
+        bool has_access;
+    } cases[] = {
+        {"macvlan", "", true},
+        {"ipvlan", "", true},
+        {"bridge", "", false},
+        {"macvlan", "'host_access':'false'", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *text =
+            str_printf("{'Name':'web','Id':'" TEST_ID "','Driver':'%s','Options':{%s},%s}",
+                       cases[i].driver, cases[i].options, pools);
+        _cleanup_network_ struct network *net = make_network(text);
+        struct addr ipv4 = network_access_addr(net, AF_INET);
+        struct addr ipv6 = network_access_addr(net, AF_INET6);
+        char link[IFNAMSIZ];
+
+        assert_int_equal(network_has_access(net), cases[i].has_access);
+        assert_string_equal(addr_text(&ipv4), cases[i].has_access ? "10.5.0.9" : "");
+        assert_string_equal(addr_text(&ipv6), cases[i].has_access ? "fd00::9" : "");
+        network_access_link(net, link);
+        assert_string_equal(link + 1, "v-0123456789ab");
+        assert_int_equal(link[0], cases[i].driver[0]);
+    }
+}
+
 static void long_names_are_refused(void **state)
 {
     char name[NETWORK_NAME_MAX + 2] = {0};
@@ -407,6 +517,9 @@ int main(void)
         cmocka_unit_test(bad_pools_are_refused),
         cmocka_unit_test(small_pools_that_suffice_are_fine),
         cmocka_unit_test(bad_options_are_refused),
+        cmocka_unit_test(short_options_belong_to_drivers),
+        cmocka_unit_test(bad_combinations_on_a_parent_are_refused),
+        cmocka_unit_test(the_host_s_own_address_is_told),
         cmocka_unit_test(long_names_are_refused),
     };
 

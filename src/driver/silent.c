@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "driver/silent.h"
 
+#include "driver/shape.h"
+
 int silent_prepare_network(struct network *net _unused_, uint32_t default_mtu _unused_,
                            struct weft_error *err _unused_)
 {
@@ -14,7 +16,7 @@ int silent_check_endpoint(const struct network *net, const struct endpoint_want 
         want->link_local_count > 0)
         return weft_fail(err, WEFT_INVALID, "network %s gives no interface to put an address on",
                          net->name);
-    return 0;
+    return shape_check(net, &want->driver_opts, err);
 }
 
 int silent_render_network(const struct network *net _unused_, struct fact_set *out _unused_)

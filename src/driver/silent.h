@@ -6,7 +6,7 @@
 #include "driver/driver.h"
 
 int silent_prepare_network(struct network *net, uint32_t default_mtu, struct weft_error *err);
-/* Refuses addresses: there is no interface that could have them. */
+/* Refuses addresses and limits: there is no interface that could have them. */
 int silent_check_endpoint(const struct network *net, const struct endpoint_want *want,
                           struct weft_error *err);
 int silent_render_network(const struct network *net, struct fact_set *out);

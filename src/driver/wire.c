@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "driver/shape.h"
+
 #define ETHERNET_MTU 1500      /* what the kernel gives bridges and veths */
 #define IFNAME_WORD "/IFNAME/" /* in sysctls, once their dots are slashes */
 
@@ -99,7 +101,8 @@ int wire_check_endpoint(const struct network *net, const struct endpoint_want *w
     if (addr_is_set(&want->ipv6) && !net->enable_ipv6)
         return weft_fail(err, WEFT_INVALID, "address %s asked for, but network %s has no IPv6",
                          addr_text(&want->ipv6), net->name);
-    return sysctls ? check_sysctls(sysctls, net->name, err) : 0;
+    int r = sysctls ? check_sysctls(sysctls, net->name, err) : 0;
+    return r < 0 ? r : shape_check(net, &want->driver_opts, err);
 }
 
 int wire_add_sysctl(struct fact_set *out, const char *path, const char *value)

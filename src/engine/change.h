@@ -39,6 +39,7 @@ struct change {
     struct fact_set added; /* after, beside those of the touched */
     bool settled;
     bool open;
+    bool dry; /* nobody is going to be asked: endpoints need not wait for them. Set by the verb */
 };
 
 int change_begin(struct engine *e, struct change *ch, struct weft_error *err);
@@ -63,6 +64,28 @@ int change_remove_container(struct change *ch, struct container *c, struct weft_
 /* Gives its endpoints addresses, or takes back those that were not asked for by number. No-op if it
  * is so already. */
 int change_activate(struct change *ch, struct sandbox *sb, bool active, struct weft_error *err);
+
+/* The sandbox's namespace has gone, and all that was in it. Its endpoints keep what they have until
+ * those outside have been told. */
+int change_abandon(struct change *ch, struct sandbox *sb, struct weft_error *err);
+
+/* Takes an endpoint off its network, as far as the kernel is concerned. Where others are to be told
+ * it goes to stage LEAVING, and *ret_asked is true; else it is removed. */
+int change_leave(struct change *ch, struct endpoint *ep, bool *ret_asked, struct weft_error *err);
+/* Where an endpoint or a network stands with those outside (engine/outside.h). */
+int change_set_stage(struct change *ch, struct endpoint *ep, enum endpoint_stage stage,
+                     struct weft_error *err);
+int change_set_network_stage(struct change *ch, struct network *net, enum network_stage stage,
+                             struct weft_error *err);
+/* What those outside gave an endpoint takes the place of what it has; given is copied. An address
+ * that another endpoint has already is WEFT_CONFLICT. */
+int change_give(struct change *ch, struct endpoint *ep, const struct addr *ipv4,
+                const struct addr *ipv6, const struct mac *mac, const struct endpoint_given *given,
+                struct weft_error *err);
+
+/* Replaces an endpoint's driver options. They are copied, and known to be good. */
+int change_set_options(struct change *ch, struct endpoint *ep, const struct strmap *options,
+                       struct weft_error *err);
 
 /* Adds published ports to a sandbox; if it is active they get their bindings, and what these need
  * of the host is held. All or, for the transaction is then to be aborted, none. WEFT_CONFLICT when

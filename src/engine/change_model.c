@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "dns/codec.h"
 #include "engine/change_step.h"
+#include "engine/outside.h"
 
 static int store_doc(struct engine *e, enum store_table table, const char *id, const char *name,
                      json_t *owned_doc, struct weft_error *err)
@@ -18,13 +19,18 @@ static int store_doc(struct engine *e, enum store_table table, const char *id, c
     return doc ? store_put(e->store, table, id, name, doc, err) : weft_oom(err);
 }
 
-static int store_endpoint(struct engine *e, const struct endpoint *ep, struct weft_error *err)
+int change_write_endpoint(struct engine *e, const struct endpoint *ep, struct weft_error *err)
 {
     _cleanup_json_ json_t *doc = endpoint_to_json(ep);
 
     if (!doc)
         return weft_oom(err);
     return store_put_endpoint(e->store, ep->id, ep->network->id, ep->sandbox->id, doc, err);
+}
+
+int change_write_network(struct engine *e, const struct network *net, struct weft_error *err)
+{
+    return store_doc(e, STORE_NETWORK, net->id, net->name, network_to_json(net), err);
 }
 
 int change_add_network(struct change *ch, struct network *net, struct weft_error *err)
@@ -45,7 +51,7 @@ int change_add_network(struct change *ch, struct network *net, struct weft_error
         network_free(net);
         return r;
     }
-    return store_doc(e, STORE_NETWORK, net->id, net->name, network_to_json(net), err);
+    return change_write_network(e, net, err);
 }
 
 int change_add_sandbox(struct change *ch, struct sandbox *sb, struct weft_error *err)
@@ -86,131 +92,6 @@ int change_add_container(struct change *ch, struct container *c, struct weft_err
         return r;
     }
     return store_doc(e, STORE_CONTAINER, c->id, c->name, container_to_json(c), err);
-}
-
-/* An address that is taken from the pool is a lease in the store. */
-static int record_lease(struct change *ch, const struct endpoint *ep, const struct addr *addr,
-                        struct weft_error *err)
-{
-    struct change_step step = {.kind = STEP_RESERVE, .pool_of = ep->network, .addr = *addr};
-    int r = change_record(ch, &step, err);
-
-    if (r < 0) {
-        ipam_release(engine_net_slot(ch->engine, ep->network)->ipam, addr);
-        return r;
-    }
-    return store_put_lease(ch->engine->store, ep->network->id, addr, ep->id, err);
-}
-
-static int reserve(struct change *ch, const struct endpoint *ep, const struct addr *addr,
-                   struct weft_error *err)
-{
-    struct ipam *ipam = engine_net_slot(ch->engine, ep->network)->ipam;
-    int r;
-
-    if (!addr_is_set(addr))
-        return 0;
-    if (!ipam)
-        return weft_fail(err, WEFT_INVALID, "network %s has no addresses to give: %s was asked for",
-                         ep->network->name, addr_text(addr));
-    r = ipam_reserve(ipam, addr, sandbox_owner_text(ep->sandbox), err);
-    return r < 0 ? r : record_lease(ch, ep, addr, err);
-}
-
-static int release(struct change *ch, const struct endpoint *ep, const struct addr *addr,
-                   struct weft_error *err)
-{
-    struct change_step step = {.kind = STEP_RELEASE, .pool_of = ep->network, .addr = *addr};
-    int r;
-
-    if (!addr_is_set(addr))
-        return 0;
-    sandbox_owner(ep->sandbox, step.owner);
-    r = change_record(ch, &step, err);
-    if (r < 0)
-        return r;
-    ipam_release(engine_net_slot(ch->engine, ep->network)->ipam, addr);
-    return store_delete_lease(ch->engine->store, ep->network->id, addr, err);
-}
-
-static int store_cursor(struct engine *e, const struct network *net, int family,
-                        const struct addr *last, struct weft_error *err)
-{
-    char key[ID_TEXT_MAX + 16];
-
-    snprintf(key, sizeof key, "cursor/%s/%c", net->id, family == AF_INET ? '4' : '6');
-    return store_put_setting(e->store, key, addr_text(last), err);
-}
-
-/* The address the endpoint gets: the one it reserved, or the pool's next; none if the network lacks
- * the family. */
-static int allocate(struct change *ch, const struct endpoint *ep, int family,
-                    const struct addr *wanted, struct addr *ret, struct weft_error *err)
-{
-    struct ipam *ipam = engine_net_slot(ch->engine, ep->network)->ipam;
-    struct change_step cursor = {.kind = STEP_CURSOR, .pool_of = ep->network, .family = family};
-    int r;
-
-    *ret = *wanted;
-    if (addr_is_set(wanted) || !network_pool(ep->network, family))
-        return 0;
-    cursor.addr = ipam_cursor(ipam, family);
-    r = change_record(ch, &cursor, err);
-    if (r == 0)
-        r = ipam_allocate(ipam, family, sandbox_owner_text(ep->sandbox), ret, err);
-    if (r == 0)
-        r = record_lease(ch, ep, ret, err);
-    return r < 0 ? r : store_cursor(ch->engine, ep->network, family, ret, err);
-}
-
-static int record_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err)
-{
-    struct change_step step = {
-        .kind = STEP_ADDRESS,
-        .ep = ep,
-        .old_ipv4 = ep->ipv4,
-        .old_ipv6 = ep->ipv6,
-        .old_mac = ep->mac,
-    };
-
-    return change_record(ch, &step, err);
-}
-
-static int give_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err)
-{
-    struct addr ipv4 = {0}, ipv6 = {0};
-    int r = allocate(ch, ep, AF_INET, &ep->want.ipv4, &ipv4, err);
-
-    if (r == 0)
-        r = allocate(ch, ep, AF_INET6, &ep->want.ipv6, &ipv6, err);
-    if (r == 0)
-        r = record_addresses(ch, ep, err);
-    if (r < 0)
-        return r;
-    ep->ipv4 = ipv4;
-    ep->ipv6 = ipv6;
-    if (mac_is_set(&ep->want.mac))
-        ep->mac = ep->want.mac;
-    else if (addr_is_set(&ipv4) || addr_is_set(&ipv6))
-        ep->mac = mac_from_addr(addr_is_set(&ipv4) ? &ipv4 : &ipv6);
-    return store_endpoint(ch->engine, ep, err);
-}
-
-static int take_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err)
-{
-    int r = 0;
-
-    if (!addr_is_set(&ep->want.ipv4))
-        r = release(ch, ep, &ep->ipv4, err);
-    if (r == 0 && !addr_is_set(&ep->want.ipv6))
-        r = release(ch, ep, &ep->ipv6, err);
-    if (r == 0)
-        r = record_addresses(ch, ep, err);
-    if (r < 0)
-        return r;
-    ep->ipv4 = ep->ipv6 = (struct addr){0};
-    ep->mac = (struct mac){0};
-    return store_endpoint(ch->engine, ep, err);
 }
 
 /* An id whose first digits, which name the host's link, no other endpoint has. */
@@ -304,6 +185,27 @@ static int endpoint_new(struct engine *e, struct sandbox *sb, struct network *ne
     return 0;
 }
 
+/* Its sandbox is active from now on. Where others are to be asked it waits for them; a dry run asks
+ * nobody. */
+static int begin_endpoint(struct change *ch, struct endpoint *ep, struct weft_error *err)
+{
+    int r = 0;
+
+    if (!ch->dry && network_is_asked(ep->network))
+        r = change_set_stage(ch, ep, ENDPOINT_ASKING, err);
+    return r < 0 ? r : change_give_addresses(ch, ep, err);
+}
+
+/* Its sandbox is not active any more. Others have been told by now. */
+static int end_endpoint(struct change *ch, struct endpoint *ep, struct weft_error *err)
+{
+    int r = 0;
+
+    if (ep->stage != ENDPOINT_SETTLED)
+        r = change_set_stage(ch, ep, ENDPOINT_SETTLED, err);
+    return r < 0 ? r : change_take_addresses(ch, ep, err);
+}
+
 int change_add_endpoint(struct change *ch, struct sandbox *sb, struct network *net,
                         const struct endpoint_want *want, struct weft_error *err)
 {
@@ -327,13 +229,11 @@ int change_add_endpoint(struct change *ch, struct sandbox *sb, struct network *n
         endpoint_free(ep);
         return r;
     }
-    r = store_endpoint(ch->engine, ep, err);
+    r = change_write_endpoint(ch->engine, ep, err);
     if (r == 0)
-        r = reserve(ch, ep, &ep->want.ipv4, err);
-    if (r == 0)
-        r = reserve(ch, ep, &ep->want.ipv6, err);
+        r = change_reserve_wanted(ch, ep, err);
     if (r == 0 && sb->active)
-        r = give_addresses(ch, ep, err);
+        r = begin_endpoint(ch, ep, err);
     return r;
 }
 
@@ -342,12 +242,10 @@ int change_remove_endpoint(struct change *ch, struct endpoint *ep, struct weft_e
     struct change_step step = {.kind = STEP_REMOVE_ENDPOINT, .ep = ep};
     int r = change_touch_sandbox(ch, ep->sandbox, err);
 
-    if (r == 0 && ep->sandbox->active)
-        r = take_addresses(ch, ep, err);
+    if (r == 0 && (ep->sandbox->active || ep->stage != ENDPOINT_SETTLED))
+        r = change_take_addresses(ch, ep, err);
     if (r == 0)
-        r = release(ch, ep, &ep->want.ipv4, err);
-    if (r == 0)
-        r = release(ch, ep, &ep->want.ipv6, err);
+        r = change_release_wanted(ch, ep, err);
     if (r == 0)
         r = store_delete_endpoint(ch->engine->store, ep->id, err);
     if (r == 0)
@@ -416,9 +314,64 @@ int change_activate(struct change *ch, struct sandbox *sb, bool active, struct w
     sb->active = active;
     engine_sandbox_slot(ch->engine, sb)->identity = (struct netns_identity){0};
     for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++)
-        r = active ? give_addresses(ch, sb->endpoints[i], err)
-                   : take_addresses(ch, sb->endpoints[i], err);
+        r = active ? begin_endpoint(ch, sb->endpoints[i], err)
+                   : end_endpoint(ch, sb->endpoints[i], err);
     if (r < 0)
         return r;
     return store_doc(ch->engine, STORE_SANDBOX, sb->id, sb->name, sandbox_to_json(sb), err);
+}
+
+int change_abandon(struct change *ch, struct sandbox *sb, struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_ACTIVATE, .sb = sb};
+    int r;
+
+    if (!sb->active)
+        return 0;
+    r = change_record(ch, &step, err);
+    if (r < 0)
+        return r;
+    sb->active = false;
+    return store_doc(ch->engine, STORE_SANDBOX, sb->id, sb->name, sandbox_to_json(sb), err);
+}
+
+/* ---- stages ---- */
+
+int change_set_stage(struct change *ch, struct endpoint *ep, enum endpoint_stage stage,
+                     struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_STAGE, .ep = ep, .old_stage = ep->stage};
+    int r = change_touch_sandbox(ch, ep->sandbox, err);
+
+    if (r == 0)
+        r = change_record(ch, &step, err);
+    if (r < 0)
+        return r;
+    ep->stage = stage;
+    return change_write_endpoint(ch->engine, ep, err);
+}
+
+int change_leave(struct change *ch, struct endpoint *ep, bool *ret_asked, struct weft_error *err)
+{
+    bool held = ep->sandbox->active || ep->stage != ENDPOINT_SETTLED;
+
+    *ret_asked = held && !ch->dry && network_is_asked(ep->network);
+    return *ret_asked ? change_set_stage(ch, ep, ENDPOINT_LEAVING, err)
+                      : change_remove_endpoint(ch, ep, err);
+}
+
+int change_set_network_stage(struct change *ch, struct network *net, enum network_stage stage,
+                             struct weft_error *err)
+{
+    struct change_step step = {.kind = STEP_NETWORK_STAGE,
+                               .net = net,
+                               .old_network_stage = net->stage};
+    int r = change_touch_network(ch, net, err);
+
+    if (r == 0)
+        r = change_record(ch, &step, err);
+    if (r < 0)
+        return r;
+    net->stage = stage;
+    return change_write_network(ch->engine, net, err);
 }

@@ -45,9 +45,21 @@ static void undo_ports(struct change_step *s)
     s->sb->publishes = s->old_ports;
 }
 
+static void undo_options(struct change_step *s)
+{
+    strmap_clear(&s->ep->want.driver_opts);
+    s->ep->want.driver_opts = s->old_options;
+}
+
+static void undo_given(struct change_step *s)
+{
+    endpoint_given_clear(&s->ep->given);
+    s->ep->given = s->old_given;
+}
+
 /* Putting back what was there a moment ago can fail only for want of memory; then the next start
  * reads the store. */
-static void undo_step(struct engine *e, struct change_step *s)
+static void undo_presence(struct engine *e, struct change_step *s)
 {
     switch (s->kind) {
     case STEP_ADD_NETWORK:
@@ -78,6 +90,14 @@ static void undo_step(struct engine *e, struct change_step *s)
     case STEP_REMOVE_ENDPOINT:
         (void)engine_add_endpoint(e, s->ep, NULL);
         break;
+    default:
+        break;
+    }
+}
+
+static void undo_step(struct engine *e, struct change_step *s)
+{
+    switch (s->kind) {
     case STEP_RESERVE:
         ipam_release(engine_net_slot(e, s->pool_of)->ipam, &s->addr);
         break;
@@ -106,7 +126,20 @@ static void undo_step(struct engine *e, struct change_step *s)
     case STEP_UNHOLD:
         hold_again(e, s->sb, &s->port);
         break;
-    case STEP_LET_GO:
+    case STEP_STAGE:
+        s->ep->stage = s->old_stage;
+        break;
+    case STEP_NETWORK_STAGE:
+        s->net->stage = s->old_network_stage;
+        break;
+    case STEP_OPTIONS:
+        undo_options(s);
+        break;
+    case STEP_GIVEN:
+        undo_given(s);
+        break;
+    default:
+        undo_presence(e, s);
         break;
     }
 }
@@ -130,6 +163,12 @@ static void finish_step(struct engine *e, struct change_step *s)
         break;
     case STEP_PORTS:
         publish_list_clear(&s->old_ports);
+        break;
+    case STEP_OPTIONS:
+        strmap_clear(&s->old_options);
+        break;
+    case STEP_GIVEN:
+        endpoint_given_clear(&s->old_given);
         break;
     case STEP_LET_GO:
         relay_release(e->relay, &s->port);

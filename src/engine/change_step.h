@@ -24,6 +24,10 @@ enum step_kind {
     STEP_HOLD,     /* a port of the host was taken */
     STEP_LET_GO, /* … is not needed any more. Released at the end: nobody shall take it before */
     STEP_UNHOLD, /* … was released at once, to be taken again at other addresses */
+    STEP_STAGE,  /* an endpoint's stage changed: the old one is kept */
+    STEP_NETWORK_STAGE, /* … a network's … */
+    STEP_GIVEN,         /* what an endpoint was given by others was replaced: the old is kept */
+    STEP_OPTIONS,       /* … its options: likewise */
 };
 
 struct change_step {
@@ -46,6 +50,10 @@ struct change_step {
         size_t old_count;              /* STEP_PUBLISH */
         struct publish_list old_ports; /* STEP_PORTS */
         struct relay_port port;        /* STEP_HOLD, STEP_LET_GO, STEP_UNHOLD */
+        enum endpoint_stage old_stage;
+        enum network_stage old_network_stage;
+        struct endpoint_given old_given;
+        struct strmap old_options;
     };
 };
 
@@ -57,6 +65,22 @@ int change_record(struct change *ch, const struct change_step *step, struct weft
 bool change_is_touched(const struct change *ch, const char *id);
 /* Makes the relay lead the ports of the touched sandboxes to the addresses these have now. */
 void change_retarget(struct change *ch);
+
+/* ---- change_model.c: into the store ---- */
+
+int change_write_endpoint(struct engine *e, const struct endpoint *ep, struct weft_error *err);
+int change_write_network(struct engine *e, const struct network *net, struct weft_error *err);
+
+/* ---- change_address.c ---- */
+
+/* Addresses that an endpoint wants by number are its own from its first day to its last, where they
+ * come from weft's own pools. */
+int change_reserve_wanted(struct change *ch, const struct endpoint *ep, struct weft_error *err);
+int change_release_wanted(struct change *ch, const struct endpoint *ep, struct weft_error *err);
+/* Gives an endpoint what weft itself gives: addresses from its own pools, a MAC. */
+int change_give_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err);
+/* Takes back all that it was given, by whomever, but for what it wanted. */
+int change_take_addresses(struct change *ch, struct endpoint *ep, struct weft_error *err);
 
 /* ---- change_publish.c ---- */
 

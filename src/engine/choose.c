@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/state.h"
+#include "engine/parents.h"
 
 struct taken_list {
     struct ipam_taken *items;
@@ -102,18 +102,23 @@ static int choose_subnet(struct engine *e, struct network *net, int family, stru
     return r;
 }
 
+int check_pools(struct engine *e, const struct network *net, struct weft_error *err)
+{
+    return *net->link ? check_overlaps(e, net, err) : 0;
+}
+
 int choose_pools(struct engine *e, struct network *net, struct weft_error *err)
 {
-    int r = 0;
+    int r = adopt_bridge(e, net, err);
 
-    if (net->enable_ipv4 && !network_pool(net, AF_INET))
+    if (r == 0 && net->enable_ipv4 && !network_pool(net, AF_INET))
         r = choose_subnet(e, net, AF_INET, err);
     if (r == 0 && net->enable_ipv6 && !network_pool(net, AF_INET6))
         r = choose_subnet(e, net, AF_INET6, err);
     if (r == 0)
         r = check_overlaps(e, net, err);
     for (size_t i = 0; r == 0 && i < net->pool_count; i++)
-        if (!addr_is_set(&net->pools[i].gateway))
+        if (!addr_is_set(&net->pools[i].gateway) && !network_routes_by_parent(net))
             r = ipam_choose_gateway(&net->pools[i], &net->pools[i].gateway, err);
     return r;
 }

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "engine/change.h"
+#include "engine/outside.h"
 
 struct container *sandbox_container(const struct engine *e, const struct sandbox *sb)
 {
@@ -33,9 +34,10 @@ bool sandbox_in_use(const struct engine *e, const struct sandbox *sb,
 {
     for (size_t i = 0; i < e->container_count; i++) {
         const struct container *c = e->containers[i];
+        const struct container_slot *slot = engine_container_slot(e, c->id);
 
-        if (c != except && strcmp(c->sandbox_id, sb->id) == 0 &&
-            (c->status == CONTAINER_RUNNING || engine_container_slot(e, c->id)->busy))
+        if (c != except && strcmp(c->sandbox_id, sb->id) == 0 && !slot->left &&
+            (c->status == CONTAINER_RUNNING || slot->busy))
             return true;
     }
     return false;
@@ -57,37 +59,6 @@ static void send_event(struct engine *e, const char *action, const struct contai
                                         .exit_code = c->exit_code});
 }
 
-static int set_active(struct engine *e, struct sandbox *sb, bool active, struct weft_error *err)
-{
-    _cleanup_change_ struct change ch = {0};
-    int r;
-
-    if (sb->active == active)
-        return 0;
-    r = change_begin(e, &ch, err);
-    if (r == 0)
-        r = change_activate(&ch, sb, active, err);
-    if (r == 0)
-        r = change_commit(&ch, NULL, err);
-    if (r == 0 && !active)
-        netns_unlink_all(sb->netns);
-    for (size_t i = 0; r == 0 && i < sb->endpoint_count; i++)
-        send_membership(e, active ? "connect" : "disconnect", sb->endpoints[i]->network, sb);
-    if (r == 0 && default_bridge_endpoint(sb))
-        refresh_links(e, sb);
-    return r;
-}
-
-/* The container no longer needs its stack; nobody else may either. */
-static void leave_sandbox(struct engine *e, const struct container *c)
-{
-    struct sandbox *sb = engine_container_sandbox(e, c);
-    struct weft_error err = {0};
-
-    if (sb && !sandbox_in_use(e, sb, c) && set_active(e, sb, false, &err) < 0)
-        log_error("cannot take down the network of container %s: %s", c->name, err.text);
-}
-
 /* ---- removal ---- */
 
 int container_remove(struct engine *e, struct container *c, struct weft_error *err)
@@ -101,6 +72,8 @@ int container_remove(struct engine *e, struct container *c, struct weft_error *e
     int r = name ? 0 : weft_oom(err);
 
     memcpy(id, c->id, sizeof id);
+    if (r == 0 && sb && sandbox_is_busy(e, sb, err))
+        r = -err->errnum;
     if (r == 0)
         r = runtime_remove(e->runtime, id, err);
     if (r == 0)
@@ -119,64 +92,66 @@ int container_remove(struct engine *e, struct container *c, struct weft_error *e
     return 0;
 }
 
-/* ---- start ---- */
-
-/* Docker's words. On user-defined networks a link is a name: it may come to life later. */
-static int check_links(struct engine *e, const struct container *c, const struct sandbox *sb,
-                       struct weft_error *err)
+static void remove_at_rest(struct engine *e, const char *id)
 {
-    const struct endpoint *own = default_bridge_endpoint(sb);
+    struct container_slot *slot = engine_container_slot(e, id);
+    struct weft_error err = {0};
 
-    for (char **link = c->config.links; own && link && *link; link++) {
-        const struct container *target = linked_container(e, *link, err);
-        const struct sandbox *other = target ? engine_container_sandbox(e, target) : NULL;
-
-        if (!target)
-            return -err->errnum;
-        if (!other || !other->active || !sandbox_endpoint_on(other, own->network))
-            return weft_fail(err, WEFT_CONFLICT,
-                             "Cannot link to a non running container: /%s AS /%s/%s", target->name,
-                             c->name, strchr(*link, ':') + 1);
-    }
-    return 0;
+    /* Who waited may have removed it, or started it again. */
+    if (slot && !slot->busy && slot->container->status != CONTAINER_RUNNING &&
+        container_remove(e, slot->container, &err) < 0)
+        log_error("cannot remove container %s: %s", slot->container->name, err.text);
 }
 
-static struct sandbox *enter_sandbox(struct engine *e, const struct container *c,
-                                     struct weft_error *err)
+void container_remove_soon(struct engine *e, const struct container *c)
 {
-    struct sandbox *sb = engine_container_sandbox(e, c);
-    const char *mode = c->config.network_mode;
-    bool own = strcmp(c->id, c->sandbox_id) == 0;
+    struct sandbox *sb = strcmp(c->id, c->sandbox_id) == 0 ? engine_container_sandbox(e, c) : NULL;
+    struct weft_error err = {0};
 
-    if (!sb) {
-        weft_fail(err, WEFT_CONFLICT, "the container whose network %s shares was removed", c->name);
-        return NULL;
-    }
-    if (!own && !sb->active) {
-        weft_fail(err, WEFT_CONFLICT, "cannot join the network of container %s: it is not running",
-                  sb->name);
-        return NULL;
-    }
-    /* The network it was made for may have been removed while it was stopped. */
-    if (own && !str_is_empty(mode) && strcmp(mode, "default") != 0 && !engine_network(e, mode, err))
-        return NULL;
-    if (own && check_links(e, c, sb, err) < 0)
-        return NULL;
-    return set_active(e, sb, true, err) < 0 ? NULL : sb;
+    if (!sb)
+        remove_at_rest(e, c->id);
+    else if (sandbox_when_idle(e, sb, remove_at_rest, c->id, &err) < 0)
+        log_error("cannot remove container %s: %s", c->name, err.text);
+}
+
+/* ---- start ---- */
+
+static struct weft_error *copy_error(const struct weft_error *err)
+{
+    struct weft_error *copy = calloc(1, sizeof *copy);
+
+    if (copy)
+        *copy = *err;
+    return copy;
+}
+
+/* Its network is down again. */
+static void start_undone(struct container_slot *slot)
+{
+    struct container *c = slot->container;
+    struct engine *e = slot->engine;
+    engine_done_fn *done = slot->start_done;
+    void *arg = slot->start_arg;
+    _cleanup_free_ struct weft_error *failure = TAKE_PTR(slot->failure);
+    struct weft_error err = {0};
+
+    slot->busy = false;
+    if (c->config.auto_remove ? container_remove(e, c, &err) : store_container(e, c, &err))
+        log_error("container %s, which could not be started: %s", slot->container->name, err.text);
+    if (!failure)
+        weft_oom(&err);
+    if (done)
+        done(arg, failure ? -failure->errnum : -ENOMEM, failure ? failure : &err);
 }
 
 static void start_failed(struct container_slot *slot, const struct weft_error *reason)
 {
     struct container *c = slot->container;
-    struct engine *e = slot->engine;
-    struct weft_error err = {0};
 
-    slot->busy = false;
     free(c->error);
     c->error = strdup(reason->text);
-    leave_sandbox(e, c);
-    if (c->config.auto_remove ? container_remove(e, c, &err) : store_container(e, c, &err))
-        log_error("container %s, which could not be started: %s", slot->container->name, err.text);
+    slot->failure = copy_error(reason);
+    container_leave(slot, start_undone);
 }
 
 static void start_succeeded(struct container_slot *slot, pid_t pid)
@@ -199,24 +174,22 @@ static void start_succeeded(struct container_slot *slot, pid_t pid)
 static void start_reported(void *arg, int result, const struct weft_error *err)
 {
     struct container_slot *slot = arg;
-    engine_done_fn *done = slot->start_done;
-    void *done_arg = slot->start_arg;
 
     if (result < 0) {
         start_failed(slot, err);
-        done(done_arg, result, err);
         return;
     }
     start_succeeded(slot, result);
-    done(done_arg, 0, NULL);
+    slot->start_done(slot->start_arg, 0, NULL);
     if (slot->ended)
         container_ended(slot, slot->exit_code, slot->finished);
 }
 
-static int start_runtime(struct engine *e, struct container_slot *slot, const struct sandbox *sb,
-                         struct weft_error *err)
+static int start_runtime(struct container_slot *slot, struct weft_error *err)
 {
+    struct engine *e = slot->engine;
     const struct container *c = slot->container;
+    const struct sandbox *sb = engine_container_sandbox(e, c);
     /* Who shares a stack shares what is said of it. */
     const struct container *owner = sandbox_container(e, sb);
     _cleanup_free_ char *hosts = file_hosts(e, owner, sb);
@@ -231,12 +204,29 @@ static int start_runtime(struct engine *e, struct container_slot *slot, const st
     return runtime_start(e->runtime, c, &net, start_reported, slot, err);
 }
 
+/* The network is up, or could not be had. */
+static void entered(void *arg, int result, const struct weft_error *reason)
+{
+    struct container_slot *slot = arg;
+    struct weft_error err = {0};
+
+    if (result == -ECANCELED) {
+        slot->start_done(slot->start_arg, result, reason);
+        return;
+    }
+    if (result == 0) {
+        reason = &err;
+        result = start_runtime(slot, &err);
+    }
+    if (result < 0)
+        start_failed(slot, reason);
+}
+
 int engine_container_start(struct engine *e, const char *ref, engine_done_fn *done, void *arg,
                            struct weft_error *err)
 {
     struct container *c = engine_container(e, ref, err);
     struct container_slot *slot;
-    struct sandbox *sb;
     int r;
 
     if (!c)
@@ -247,29 +237,31 @@ int engine_container_start(struct engine *e, const char *ref, engine_done_fn *do
     if (slot->busy)
         return weft_fail(err, WEFT_CONFLICT, "container %s is being started", c->name);
     slot->busy = true;
-    slot->ended = false;
+    slot->ended = slot->left = false;
     slot->start_done = done;
     slot->start_arg = arg;
-    sb = enter_sandbox(e, c, err);
-    r = sb ? start_runtime(e, slot, sb, err) : -err->errnum;
-    if (r < 0)
-        start_failed(slot, err);
+    r = container_enter(slot, entered, err);
+    if (r == 0)
+        r = start_runtime(slot, err);
+    if (r >= 0)
+        return 0;
+    slot->start_done = NULL;
+    start_failed(slot, err);
     return r;
 }
 
 /* ---- the end ---- */
 
-/* The runtime has cleared up: now the container is at rest. */
-static void release_reported(void *arg, int result, const struct weft_error *reason)
+/* The runtime has cleared up, and the network is down: now the container is at rest. */
+static void come_to_rest(struct container_slot *slot)
 {
-    struct container_slot *slot = arg;
     struct container *c = slot->container;
     struct engine *e = slot->engine;
     char id[ID_TEXT_MAX];
     struct weft_error err = {0};
 
-    if (result < 0)
-        log_warning("container %s: %s", c->name, reason->text);
+    if (--slot->pending > 0)
+        return;
     slot->busy = false;
     c->status = CONTAINER_EXITED;
     c->pid = 0;
@@ -279,12 +271,19 @@ static void release_reported(void *arg, int result, const struct weft_error *rea
         log_error("cannot remember the end of container %s: %s", c->name, err.text);
     memcpy(id, c->id, sizeof id);
     wait_notify(e, id, false, c->exit_code);
-    /* Who waited may have removed it, or started it again. */
+    /* Who waited may have removed it. */
     slot = engine_container_slot(e, id);
-    if (slot && slot->container->config.auto_remove && !slot->busy &&
-        slot->container->status == CONTAINER_EXITED &&
-        container_remove(e, slot->container, &err) < 0)
-        log_error("cannot remove container %s: %s", slot->container->name, err.text);
+    if (slot && slot->container->config.auto_remove)
+        container_remove_soon(e, slot->container);
+}
+
+static void release_reported(void *arg, int result, const struct weft_error *reason)
+{
+    struct container_slot *slot = arg;
+
+    if (result < 0)
+        log_warning("container %s: %s", slot->container->name, reason->text);
+    come_to_rest(slot);
 }
 
 void container_ended(struct container_slot *slot, int code, int64_t finished)
@@ -299,11 +298,12 @@ void container_ended(struct container_slot *slot, int code, int64_t finished)
         return;
     }
     slot->busy = true;
+    slot->pending = 2;
     slot->container->exit_code = code;
     send_event(slot->engine, "die", slot->container);
     /* The network goes while the runtime is at its own work. */
     r = runtime_release(slot->engine->runtime, slot->container, release_reported, slot, &err);
-    leave_sandbox(slot->engine, slot->container);
+    container_leave(slot, come_to_rest);
     if (r < 0)
         release_reported(slot, r, &err);
 }
@@ -323,12 +323,17 @@ static void stop_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void stop_finished(void *arg, int exit_code _unused_)
+static const struct weft_error ending = {.code = WEFT_INTERNAL,
+                                         .errnum = ECANCELED,
+                                         .text = "weftd is ending"};
+
+static void stop_finished(void *arg, int exit_code)
 {
     struct stop *stop = arg;
+    bool ended = exit_code == WAIT_ENDED;
 
     uv_close((uv_handle_t *)&stop->timer, stop_closed);
-    stop->done(stop->arg, 0, NULL);
+    stop->done(stop->arg, ended ? -ECANCELED : 0, ended ? &ending : NULL);
 }
 
 static void stop_overdue(uv_timer_t *timer)
@@ -423,16 +428,17 @@ struct removal {
     void *arg;
 };
 
-static void removal_at_rest(void *arg, int exit_code _unused_)
+static void removal_at_rest(void *arg, int exit_code)
 {
     struct removal *removal = arg;
     struct engine *e = removal->engine;
     struct container_slot *slot = engine_container_slot(e, removal->id);
-    struct weft_error err = {0};
-    int r;
+    struct weft_error err = ending;
+    int r = -ECANCELED;
 
     /* With --rm it is gone already. */
-    r = slot ? container_remove(e, slot->container, &err) : 0;
+    if (exit_code != WAIT_ENDED)
+        r = slot ? container_remove(e, slot->container, &err) : 0;
     removal->done(removal->arg, r, &err);
     free(removal);
 }
@@ -448,11 +454,14 @@ static int check_removable(struct engine *e, const struct container *c, bool for
                          c->name);
     if (engine_container_slot(e, c->id)->busy && c->status != CONTAINER_RUNNING)
         return weft_fail(err, WEFT_CONFLICT, "container %s is being started", c->name);
+    if (c->status != CONTAINER_RUNNING && sb && strcmp(c->id, sb->id) == 0 &&
+        sandbox_is_busy(e, sb, err))
+        return -err->errnum;
     for (size_t i = 0; i < e->container_count; i++) {
         const struct container *other = e->containers[i];
 
-        if (sb && other != c && other->status == CONTAINER_RUNNING &&
-            strcmp(other->sandbox_id, c->id) == 0)
+        if (sb && other != c && strcmp(other->sandbox_id, c->id) == 0 &&
+            (other->status == CONTAINER_RUNNING || engine_container_slot(e, other->id)->busy))
             return weft_fail(err, WEFT_CONFLICT,
                              "cannot remove container %s: running container %s shares its network",
                              c->name, other->name);

@@ -10,6 +10,7 @@
 #include "driver/driver.h"
 #include "engine/change.h"
 #include "engine/dns.h"
+#include "engine/outside.h"
 
 #define HOST_IMAGE "host"
 
@@ -92,6 +93,8 @@ static int join(struct change *ch, struct sandbox *sb, struct network *net,
 {
     int r = 0;
 
+    if (network_is_busy(ch->engine, net, err))
+        return -err->errnum;
     if (sandbox_endpoint_on(sb, net))
         return weft_fail(err, WEFT_INVALID, "network %s is named twice for container %s", net->name,
                          sb->name);
@@ -332,12 +335,18 @@ static int add_all(struct change *ch, struct container **c, const struct mode *m
     return r;
 }
 
+static void explain_asked(const struct sandbox *sb, struct strbuf *out)
+{
+    for (size_t i = 0; sb && i < sb->endpoint_count; i++)
+        outside_explain(sb->endpoints[i]->network, false, out);
+}
+
 int engine_container_create(struct engine *e, struct container *c, const struct engine_join *joins,
                             size_t join_count, struct strbuf *dry, strv *warnings,
                             const struct container **ret, struct weft_error *err)
 {
     _cleanup_container_ struct container *owned = c;
-    _cleanup_change_ struct change ch = {0};
+    _cleanup_change_ struct change ch = {.dry = dry != NULL};
     _cleanup_(wants_clear) struct wants wants = {0};
     const struct container *made = c;
     struct mode mode = {0};
@@ -355,6 +364,8 @@ int engine_container_create(struct engine *e, struct container *c, const struct 
         r = change_begin(e, &ch, err);
     if (r == 0)
         r = add_all(&ch, &owned, &mode, joins, join_count, &wants, dry != NULL, warnings, err);
+    if (r == 0 && dry)
+        explain_asked(engine_container_sandbox(e, made), dry);
     if (r == 0)
         r = change_commit(&ch, dry, err);
     if (r < 0 || dry)

@@ -182,7 +182,8 @@ static struct dns_told *add_told(struct dns_owner *o, const char *network)
 
 static bool endpoint_has_names(const struct endpoint *ep)
 {
-    return network_has_names(ep->network) && (addr_is_set(&ep->ipv4) || addr_is_set(&ep->ipv6));
+    return endpoint_is_wired(ep) && network_has_names(ep->network) &&
+           (addr_is_set(&ep->ipv4) || addr_is_set(&ep->ipv6));
 }
 
 static void follow_endpoint(struct dns *d, const struct endpoint *ep, const struct container *c,
@@ -224,10 +225,15 @@ static void follow_sandbox(struct dns *d, const struct sandbox *sb)
     const struct container *c = sandbox_container(d->engine, sb);
     struct dns_owner *o = dns_owner_get(d, sb->id, false);
     _cleanup_dns_names_ struct dns_message m = {0};
+    uint64_t before;
 
     if (!o || dns_names_of_sandbox(sb, c, name_of_target, d->engine, &m) < 0)
         return;
+    before = o->digest;
     tell(d, &m, &o->digest);
+    /* Servers that have come with a network are asked through sockets of their families. */
+    if (o->digest != before && m.sandbox.server_count > 0)
+        o->sockets_sure = false;
     if (sandbox_has_resolver(sb)) {
         dns_sockets_of_sandbox(d, sb, c, o);
         tell_sockets(d, o);
@@ -465,7 +471,7 @@ int engine_each_name(struct engine *e, engine_name_fn *fn, void *arg)
         if (!network_has_names(slot->net))
             continue;
         for (size_t j = 0; r >= 0 && j < slot->endpoint_count; j++)
-            if (slot->endpoints[j]->sandbox->active && endpoint_has_names(slot->endpoints[j]))
+            if (endpoint_has_names(slot->endpoints[j]))
                 r = each_of_endpoint(e, slot->endpoints[j], fn, arg);
     }
     return r < 0 ? r : 0;

@@ -26,6 +26,10 @@ bool sandbox_has_names(const struct sandbox *sb);
 /* It asks weft's own server: a container's sandbox that has names. */
 bool sandbox_has_resolver(const struct sandbox *sb);
 
+/* The servers that the sandbox's container asks instead of the host's: those of --dns, or else
+ * those that CNI plugins have named. 0 or -ENOMEM. */
+int sandbox_servers(const struct sandbox *sb, const struct container *c, strv *ret);
+
 /* For a --link's target, as the user named it: the name it goes by; NULL: there is no such. */
 typedef const char *dns_target_fn(void *arg, const char *ref);
 

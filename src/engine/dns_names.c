@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "dns/codec.h"
+#include "driver/cni.h"
 #include "engine/dns.h"
 
 bool sandbox_has_names(const struct sandbox *sb)
@@ -21,7 +22,7 @@ bool sandbox_has_names(const struct sandbox *sb)
     if (!sb->active || sb->kind == SANDBOX_HOST)
         return false;
     for (size_t i = 0; i < sb->endpoint_count; i++)
-        if (network_has_names(sb->endpoints[i]->network))
+        if (endpoint_is_wired(sb->endpoints[i]) && network_has_names(sb->endpoints[i]->network))
             return true;
     return false;
 }
@@ -74,6 +75,8 @@ static int add_networks(const struct sandbox *sb, struct dns_msg_sandbox *m)
     for (size_t i = 0; i < sb->endpoint_count; i++) {
         struct endpoint *ep = sb->endpoints[i];
 
+        if (!endpoint_is_wired(ep))
+            continue;
         m->forwards = m->forwards || !ep->network->internal;
         if (network_has_names(ep->network))
             sorted[count++] = ep;
@@ -121,7 +124,7 @@ static int add_links(const struct sandbox *sb, dns_target_fn *target, void *arg,
     for (size_t i = 0; i < sb->endpoint_count; i++) {
         const struct endpoint *ep = sb->endpoints[i];
 
-        if (!network_has_names(ep->network))
+        if (!endpoint_is_wired(ep) || !network_has_names(ep->network))
             continue;
         for (char **link = ep->want.links; r == 0 && link && *link; link++)
             r = add_link(ep, *link, target, arg, m);
@@ -129,12 +132,40 @@ static int add_links(const struct sandbox *sb, dns_target_fn *target, void *arg,
     return r;
 }
 
-static int add_servers(const struct container *c, struct dns_msg_sandbox *m)
+/* A plugin may have copied the host's file: what is on the host's loopback is not reached. */
+static int add_given_servers(const struct endpoint *ep, strv *ret)
 {
-    m->servers = calloc(strv_length(c->config.dns) + 1, sizeof *m->servers);
+    _cleanup_strv_ strv given = NULL;
+    struct addr addr;
+    int r = cni_endpoint_dns(ep, "nameservers", &given);
+
+    for (char **text = given; r == 0 && text && *text; text++)
+        if (addr_parse(*text, &addr, NULL) == 0 && !addr_is_loopback(&addr))
+            r = strv_add(ret, *text);
+    return r;
+}
+
+int sandbox_servers(const struct sandbox *sb, const struct container *c, strv *ret)
+{
+    int r = strv_copy(c->config.dns, ret);
+
+    for (size_t i = 0; r == 0 && strv_length(c->config.dns) == 0 && i < sb->endpoint_count; i++)
+        if (endpoint_is_wired(sb->endpoints[i]))
+            r = add_given_servers(sb->endpoints[i], ret);
+    return r;
+}
+
+static int add_servers(const struct sandbox *sb, const struct container *c,
+                       struct dns_msg_sandbox *m)
+{
+    _cleanup_strv_ strv servers = NULL;
+
+    if (sandbox_servers(sb, c, &servers) < 0)
+        return -ENOMEM;
+    m->servers = calloc(strv_length(servers) + 1, sizeof *m->servers);
     if (!m->servers)
         return -ENOMEM;
-    for (char **text = c->config.dns; text && *text; text++)
+    for (char **text = servers; text && *text; text++)
         if (addr_parse(*text, &m->servers[m->server_count].addr, NULL) == 0)
             m->server_count++;
     return 0;
@@ -153,7 +184,7 @@ int dns_names_of_sandbox(const struct sandbox *sb, const struct container *c, dn
     if (r == 0)
         r = add_links(sb, target, arg, m);
     if (r == 0 && c)
-        r = add_servers(c, m);
+        r = add_servers(sb, c, m);
     return r;
 }
 

@@ -278,16 +278,17 @@ void dns_sockets_of_sandbox(struct dns *d, const struct sandbox *sb, const struc
                             struct dns_owner *o)
 {
     struct group listen = {0}, ask[2] = {0};
+    _cleanup_strv_ strv servers = NULL;
     bool has[2] = {false, false};
     struct addr addr;
 
-    if (o->sockets_sure)
+    if (o->sockets_sure || (c && sandbox_servers(sb, c, &servers) < 0))
         return;
     close_strangers(sb, o);
     (void)addr_parse(FACT_RESOLVER_ADDR, &addr, NULL);
     group_add_pair(&listen, DNS_SOCKET_UDP, &addr, FACT_RESOLVER_PORT, NULL);
     ensure_group(d, sb, &listen, o);
-    for (char **text = c ? c->config.dns : NULL; text && *text; text++)
+    for (char **text = servers; text && *text; text++)
         if (addr_parse(*text, &addr, NULL) == 0)
             has[addr.family == AF_INET6] = true;
     for (int i = 0; i < 2; i++) {

@@ -18,6 +18,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -62,7 +63,10 @@ static struct link_slot *find_slot(const struct drift *d, const char *name)
 {
     struct link_slot *slot = hash_get(&d->engine->links, name);
 
-    return slot && (!slot->ep || slot->ep->sandbox->active) ? slot : NULL;
+    if (!slot)
+        return NULL;
+    return (slot->ep ? endpoint_is_wired(slot->ep) : slot->net->stage == NETWORK_SETTLED) ? slot
+                                                                                          : NULL;
 }
 
 static bool is_there(const struct drift *d, const char *name)
@@ -70,41 +74,92 @@ static bool is_there(const struct drift *d, const char *name)
     return kernel_link_index(d->engine->kernel, NULL, name) > 0;
 }
 
-/* Not so if weft itself has made it anew meanwhile. */
+static bool is_uplink(const struct link_slot *slot)
+{
+    return !slot->ep && *slot->net->link &&
+           str_equal(network_option(slot->net, OPTION_UPLINK), slot->name);
+}
+
+/* Not so if weft itself has made it anew meanwhile, and for what only others can bring back. */
 static bool link_is_lost(struct drift *d, const char *name)
 {
     const struct link_slot *slot = find_slot(d, name);
 
-    if (!slot || is_there(d, name))
+    if (!slot || is_there(d, name) || is_uplink(slot))
         return false;
     if (slot->ep)
         engine_sandbox_slot(d->engine, slot->ep->sandbox)->unsure = true;
     return true;
 }
 
-/* A network's bridge as it shall be. False when memory ran out. */
-static bool find_bridge(const struct network *net, struct fact_link *ret)
+/* With a parent go the endpoints' interfaces that lay on it. */
+static void note_lost_parent(struct drift *d, const char *name)
+{
+    const struct engine *e = d->engine;
+
+    for (size_t i = 0; i < e->network_count; i++) {
+        const struct network *net = e->networks[i];
+        const struct net_slot *slot;
+
+        if (!str_equal(net->parent, name) || is_there(d, name))
+            continue;
+        slot = engine_net_slot(e, net);
+        for (size_t j = 0; j < slot->endpoint_count; j++)
+            if (endpoint_is_wired(slot->endpoints[j]))
+                engine_sandbox_slot(e, slot->endpoints[j]->sandbox)->unsure = true;
+        if (!net->made_parent && slot->endpoint_count > 0)
+            log_warning("parent %s of network %s has gone: its endpoints are cut off", name,
+                        net->name);
+    }
+}
+
+/* A parent that was lost, and is somebody else's: now its endpoints can be mended. */
+static bool parent_is_back(const struct drift *d, const struct kernel_event *event)
+{
+    const struct engine *e = d->engine;
+
+    for (size_t i = 0; event->link.up && i < e->network_count; i++) {
+        const struct net_slot *slot;
+
+        if (!str_equal(e->networks[i]->parent, event->name))
+            continue;
+        slot = engine_net_slot(e, e->networks[i]);
+        for (size_t j = 0; j < slot->endpoint_count; j++)
+            if (engine_sandbox_slot(e, slot->endpoints[j]->sandbox)->unsure)
+                return true;
+    }
+    return false;
+}
+
+/* A link of a network's as it shall be. False when there is nothing to say about it. */
+static bool find_link(const struct network *net, const char *name, struct fact_link *ret)
 {
     _cleanup_fact_set_ struct fact_set facts = {0};
 
     if (render_network(net, &facts) < 0)
         return false;
-    for (size_t i = 0; i < facts.count; i++)
-        if (facts.facts[i].kind == FACT_LINK)
-            *ret = facts.facts[i].link;
-    return true;
+    for (size_t i = 0; i < facts.count; i++) {
+        if (facts.facts[i].kind != FACT_LINK || !str_equal(facts.facts[i].link.name, name))
+            continue;
+        *ret = facts.facts[i].link;
+        return true;
+    }
+    return false;
 }
 
 static bool is_as_it_shall_be(const struct link_slot *slot, const struct kernel_event *event)
 {
-    struct fact_link bridge = {0};
+    const struct network *net = slot->net;
+    struct fact_link link = {0};
 
-    if (!event->link.up || (slot->net->mtu && event->link.mtu != slot->net->mtu))
-        return false;
     if (slot->ep)
-        return str_equal(event->link.master, slot->net->link);
-    return find_bridge(slot->net, &bridge) &&
-           (!mac_is_set(&bridge.mac) || mac_equal(&event->link.mac, &bridge.mac));
+        return event->link.up && (!net->mtu || event->link.mtu == net->mtu) &&
+               str_equal(event->link.master, net->link);
+    if (!find_link(net, slot->name, &link))
+        return true;
+    return event->link.up && (!link.mtu || event->link.mtu == link.mtu) &&
+           (!*link.master || str_equal(event->link.master, link.master)) &&
+           (!mac_is_set(&link.mac) || mac_equal(&event->link.mac, &link.mac));
 }
 
 /* Weft makes its own links step by step, too, and the kernel does not say of each step who made it:
@@ -125,22 +180,49 @@ static bool link_is_wrong(struct drift *d, const struct kernel_event *event)
     return wrong;
 }
 
+/* The endpoint whose packets wait in this link before they go on; NULL: it is no such link. */
+static const struct endpoint *queue_owner(const struct drift *d, const char *name)
+{
+    const struct link_slot *slot;
+    char link[IFNAMSIZ + 1];
+
+    if (!str_starts_with(name, "ifb"))
+        return NULL;
+    (void)snprintf(link, sizeof link, "veth%s", name + strlen("ifb"));
+    slot = find_slot(d, link);
+    if (!slot || !slot->ep || !strmap_get(&slot->ep->want.driver_opts, OPTION_EGRESS_RATE))
+        return NULL;
+    return slot->ep;
+}
+
+/* Without it, what its endpoint sends is lost. */
+static bool queue_is_lost(const struct drift *d, const char *name)
+{
+    return queue_owner(d, name) && !is_there(d, name);
+}
+
 /* It is weft's, but under a name that nobody knows: that of another was taken from it. What weft
  * itself removes is gone by the time that its last words are heard. */
 static bool link_is_strange(const struct drift *d, const struct kernel_event *event)
 {
-    return event->link.ours && !find_slot(d, event->name) && is_there(d, event->name);
+    return event->link.ours && !find_slot(d, event->name) && !queue_owner(d, event->name) &&
+           is_there(d, event->name);
 }
 
 /* With its link, an address goes unmentioned: the link is news enough. */
-static bool is_gateway(const struct drift *d, const struct kernel_event *event)
+static bool is_host_address(const struct drift *d, const struct kernel_event *event)
 {
     const struct link_slot *slot = hash_get(&d->engine->links, event->name);
+    const struct addr *addr = &event->prefix.addr;
+    struct addr access;
 
-    for (size_t i = 0; slot && !slot->ep && i < slot->net->pool_count; i++)
-        if (addr_equal(&slot->net->pools[i].gateway, &event->prefix.addr))
+    if (!slot || slot->ep)
+        return false;
+    access = network_access_addr(slot->net, addr->family);
+    for (size_t i = 0; i < slot->net->pool_count; i++)
+        if (addr_equal(&slot->net->pools[i].gateway, addr))
             return true;
-    return false;
+    return addr_is_set(&access) && addr_equal(&access, addr);
 }
 
 static unsigned weigh(struct drift *d, const struct kernel_event *event)
@@ -153,11 +235,14 @@ static unsigned weigh(struct drift *d, const struct kernel_event *event)
     case KERNEL_EVENT_OTHERS:
         return DUE_OTHERS;
     case KERNEL_EVENT_LINK_GONE:
-        return link_is_lost(d, event->name) ? DUE_HOST : 0;
+        note_lost_parent(d, event->name);
+        return link_is_lost(d, event->name) || queue_is_lost(d, event->name) ? DUE_HOST : 0;
     case KERNEL_EVENT_LINK:
+        if (parent_is_back(d, event))
+            return DUE_HOST;
         return link_is_wrong(d, event) ? DUE_LINKS : link_is_strange(d, event) ? DUE_HOST : 0;
     case KERNEL_EVENT_ADDR_GONE:
-        return is_gateway(d, event) ? DUE_HOST : 0;
+        return is_host_address(d, event) ? DUE_HOST : 0;
     case KERNEL_EVENT_FORWARDING:
         return DUE_SWITCHES;
     case KERNEL_EVENT_LOST:

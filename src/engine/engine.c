@@ -9,6 +9,7 @@
 
 #include "engine/change.h"
 #include "engine/conntrack.h"
+#include "engine/outside.h"
 
 /* ---- from the store ---- */
 
@@ -104,9 +105,11 @@ static int load_lease(void *arg, const char *network_id, const struct addr *addr
     struct net_slot *slot = hash_get(&e->networks_by_id, network_id);
     const struct endpoint *ep = slot ? find_endpoint(slot, endpoint_id) : NULL;
 
-    if (!ep || !slot->ipam)
+    if (!ep)
         return weft_fail(err, WEFT_INTERNAL, "lease %s in the store has no endpoint",
                          addr_text(addr));
+    if (!slot->ipam) /* others gave it */
+        return 0;
     return ipam_reserve(slot->ipam, addr, sandbox_owner_text(ep->sandbox), err);
 }
 
@@ -232,11 +235,11 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    outside_stop(e);
     drift_stop(e);
     dns_stop(e);
     exec_forget(e, NULL);
-    while (e->waiters)
-        engine_wait_cancel(e->waiters);
+    wait_end(e);
     while (e->subscriptions)
         engine_unsubscribe(e->subscriptions);
     while (e->container_count > 0) {

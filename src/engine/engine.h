@@ -117,6 +117,10 @@ int engine_publish(struct engine *e, const char *ref, const struct publish_want 
 int engine_unpublish(struct engine *e, const char *ref, const struct publish_want *wants,
                      size_t count, struct strbuf *dry, struct weft_error *err);
 
+/* The ports that CNI plugins publish for the endpoint: an array of objects with hostPort,
+ * containerPort, protocol and hostIP (CNI's CONVENTIONS.md); NULL: none. Borrowed. */
+const json_t *engine_endpoint_ports(const struct endpoint *ep);
+
 /* ---- sandboxes ---- */
 
 struct sandbox *engine_sandbox(struct engine *e, const char *ref, struct weft_error *err);

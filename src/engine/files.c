@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "driver/cni.h"
 #include "engine/dns.h"
 
 #define FILE_MAX (1 << 20)
@@ -55,7 +56,7 @@ static void add_own_addresses(const struct container *c, const struct sandbox *s
     for (size_t i = 0; i < sb->endpoint_count; i++) {
         const struct addr *addrs[] = {&sb->endpoints[i]->ipv4, &sb->endpoints[i]->ipv6};
 
-        for (size_t j = 0; j < ARRAY_SIZE(addrs); j++) {
+        for (size_t j = 0; endpoint_is_wired(sb->endpoints[i]) && j < ARRAY_SIZE(addrs); j++) {
             if (!addr_is_set(addrs[j]))
                 continue;
             strbuf_printf(out, "%s\t", addr_text(addrs[j]));
@@ -184,9 +185,10 @@ static bool sets_ndots(char *const *options)
 /* "." stands for none, as docker has it. Names on weft's networks have one label: they are to be
  * asked for as they are first. */
 static void write_conf(const struct container_config *config, bool resolver,
-                       const struct resolv_conf *host, struct strbuf *out)
+                       const struct resolv_conf *host, char *const *given, struct strbuf *out)
 {
-    char *const *search = strv_length(config->dns_search) ? config->dns_search : host->search;
+    char *const *general = strv_length(given) ? given : host->search;
+    char *const *search = strv_length(config->dns_search) ? config->dns_search : general;
     char *const *options = strv_length(config->dns_options) ? config->dns_options : host->options;
 
     if (resolver)
@@ -219,11 +221,16 @@ char *file_resolv_conf(const struct container *c, const struct sandbox *sb)
 {
     _cleanup_resolv_conf_ struct resolv_conf host = {0};
     _cleanup_strbuf_ struct strbuf out = {0};
+    _cleanup_strv_ strv search = NULL;
 
+    for (size_t i = 0; i < sb->endpoint_count; i++)
+        if (endpoint_is_wired(sb->endpoints[i]) &&
+            cni_endpoint_dns(sb->endpoints[i], "search", &search) < 0)
+            return NULL;
     if (sb->kind == SANDBOX_HOST)
         copy_host_conf(&c->config, &out);
     else if (resolv_conf_read(&host) == 0)
-        write_conf(&c->config, sandbox_has_resolver(sb), &host, &out);
+        write_conf(&c->config, sandbox_has_resolver(sb), &host, search, &out);
     else
         return NULL;
     return with_header(&out);

@@ -84,6 +84,43 @@ static const char *host_link(const struct endpoint *ep, char buf[static IFNAMSIZ
     return buf;
 }
 
+/* The links of the host that a network has: its bridge and what is borrowed for it, or the parent
+ * that is weft's, and the host's own. */
+static int put_network_links(struct engine *e, const struct network *net)
+{
+    const char *uplink = *net->link ? network_option(net, OPTION_UPLINK) : NULL;
+    char access[IFNAMSIZ] = "";
+    int r = put_link(e, net->link, net, NULL);
+
+    if (network_has_access(net))
+        network_access_link(net, access);
+    if (r == 0 && uplink)
+        r = put_link(e, uplink, net, NULL);
+    if (r == 0 && net->made_parent)
+        r = put_link(e, net->parent, net, NULL);
+    return r < 0 ? r : put_link(e, access, net, NULL);
+}
+
+/* A parent that others lie on, too, becomes one of theirs. */
+static void drop_network_links(struct engine *e, const struct network *net)
+{
+    const char *uplink = *net->link ? network_option(net, OPTION_UPLINK) : NULL;
+    char access[IFNAMSIZ];
+
+    network_access_link(net, access);
+    drop_link(e, net->link, net, NULL);
+    drop_link(e, access, net, NULL);
+    if (uplink)
+        drop_link(e, uplink, net, NULL);
+    if (!net->made_parent)
+        return;
+    drop_link(e, net->parent, net, NULL);
+    for (size_t i = 0; i < e->network_count; i++)
+        if (e->networks[i] != net && e->networks[i]->made_parent &&
+            str_equal(e->networks[i]->parent, net->parent))
+            (void)put_link(e, net->parent, e->networks[i], NULL);
+}
+
 int engine_add_network(struct engine *e, struct network *net, struct weft_error *err)
 {
     _cleanup_free_ struct net_slot *slot = calloc(1, sizeof *slot);
@@ -93,7 +130,7 @@ int engine_add_network(struct engine *e, struct network *net, struct weft_error 
     if (!slot)
         return weft_oom(err);
     slot->net = net;
-    if (net->pool_count > 0) {
+    if (net->pool_count > 0 && network_has_own_pools(net)) {
         r = ipam_new(net, &ipam, err);
         if (r < 0)
             return r;
@@ -101,11 +138,11 @@ int engine_add_network(struct engine *e, struct network *net, struct weft_error 
     }
     r = index_put(&e->networks_by_id, &e->networks_by_name, net->id, net->name, slot);
     if (r == 0) {
-        r = put_link(e, net->link, net, NULL);
+        r = put_network_links(e, net);
         if (r == 0)
             r = list_add((void ***)&e->networks, &e->network_count, net);
         if (r < 0) {
-            drop_link(e, net->link, net, NULL);
+            drop_network_links(e, net);
             hash_remove(&e->networks_by_id, net->id);
             hash_remove(&e->networks_by_name, net->name);
         }
@@ -126,7 +163,7 @@ void engine_drop_network(struct engine *e, struct network *net)
 
     hash_remove(&e->networks_by_name, net->name);
     list_remove((void **)e->networks, &e->network_count, net);
-    drop_link(e, net->link, net, NULL);
+    drop_network_links(e, net);
     ipam_free(slot->ipam);
     free(slot->endpoints);
     free(slot);
@@ -231,7 +268,10 @@ int engine_add_container(struct engine *e, struct container *c, struct weft_erro
 
 void engine_drop_container(struct engine *e, struct container *c)
 {
-    free(hash_remove(&e->containers_by_id, c->id));
+    struct container_slot *slot = hash_remove(&e->containers_by_id, c->id);
+
+    free(slot->failure);
+    free(slot);
     hash_remove(&e->containers_by_name, c->name);
     list_remove((void **)e->containers, &e->container_count, c);
 }

@@ -9,7 +9,7 @@
 #include "driver/driver.h"
 #include "engine/change.h"
 #include "engine/dns.h"
-#include "engine/outside.h"
+#include "engine/half.h"
 #include "engine/parents.h"
 
 static int check_name(struct engine *e, const struct network *net, struct weft_error *err)
@@ -92,19 +92,56 @@ int complete_network(struct engine *e, struct network *net, struct weft_error *e
     return r < 0 ? r : check_link(e, net, err);
 }
 
+/* ---- create ---- */
+
+static void send_network_event(struct engine *e, const char *action, const char *id,
+                               const char *name)
+{
+    event_send(e,
+               (struct engine_event){.type = "network", .action = action, .id = id, .name = name});
+}
+
+static void created(void *arg, int result, const struct weft_error *err)
+{
+    struct half *half = arg;
+
+    if (result == 0)
+        send_network_event(half->engine, "create", half->net->id, half->net->name);
+    half_end(half, result, err);
+}
+
+/* The network is in the model. */
+static int ask_about(struct engine *e, struct network *net, engine_done_fn *done, void *arg,
+                     struct weft_error *err)
+{
+    struct half *half = half_new(e, done, arg);
+    int r = half ? 0 : weft_oom(err);
+
+    if (r == 0) {
+        half->net = net;
+        r = outside_create(e, net, created, half, err);
+    }
+    if (r < 0)
+        half_free(half);
+    return r < 0 ? r : 1;
+}
+
 int engine_network_create(struct engine *e, struct network *net, struct strbuf *dry,
-                          engine_done_fn *done _unused_, void *arg _unused_,
-                          const struct network **ret, struct weft_error *err)
+                          engine_done_fn *done, void *arg, const struct network **ret,
+                          struct weft_error *err)
 {
     _cleanup_network_ struct network *owned = net;
     _cleanup_change_ struct change ch = {0};
-    const struct network *made = net;
     int r;
 
     net->predefined = false;
     r = complete_network(e, net, err);
-    if (r == 0)
-        r = change_begin(e, &ch, err);
+    if (r < 0)
+        return r;
+    net->stage = !dry && network_is_asked(net) ? NETWORK_ASKING : NETWORK_SETTLED;
+    if (dry)
+        outside_explain(net, false, dry);
+    r = change_begin(e, &ch, err);
     if (r == 0)
         r = parents_touch(&ch, net, err);
     if (r == 0)
@@ -113,11 +150,14 @@ int engine_network_create(struct engine *e, struct network *net, struct strbuf *
         r = change_commit(&ch, dry, err);
     if (r < 0 || dry)
         return r;
-    event_send(e, (struct engine_event){
-                      .type = "network", .action = "create", .id = made->id, .name = made->name});
-    *ret = made;
+    *ret = net;
+    if (net->stage == NETWORK_ASKING)
+        return ask_about(e, net, done, arg, err);
+    send_network_event(e, "create", net->id, net->name);
     return 0;
 }
+
+/* ---- remove ---- */
 
 /* The names of the active endpoints' sandboxes, for the sentence. */
 static void list_users(const struct net_slot *slot, struct strbuf *out)
@@ -125,7 +165,7 @@ static void list_users(const struct net_slot *slot, struct strbuf *out)
     for (size_t i = 0; i < slot->endpoint_count; i++) {
         const struct sandbox *sb = slot->endpoints[i]->sandbox;
 
-        if (sb->active)
+        if (sb->active || slot->endpoints[i]->stage != ENDPOINT_SETTLED)
             strbuf_printf(out, "%s%s", out->len ? ", " : "", sb->name);
     }
 }
@@ -141,47 +181,81 @@ static int check_unused(const struct net_slot *slot, struct weft_error *err)
     return 0;
 }
 
-static int remove_network(struct engine *e, struct network *net, struct strbuf *dry,
-                          struct weft_error *err)
+static int check_removable(struct engine *e, const struct network *net, struct weft_error *err)
 {
-    _cleanup_change_ struct change ch = {0};
-    struct net_slot *slot = engine_net_slot(e, net);
-    struct engine_event event = {.type = "network", .action = "destroy"};
-    _cleanup_free_ char *name = strdup(net->name);
-    char id[ID_TEXT_MAX];
-    int r;
-
-    if (!name)
-        return weft_oom(err);
-    memcpy(id, net->id, sizeof id);
     if (net->predefined)
         return weft_fail(err, WEFT_FORBIDDEN, "network %s is predefined and cannot be removed",
                          net->name);
-    r = check_unused(slot, err);
-    if (r == 0)
-        r = change_begin(e, &ch, err);
+    if (network_is_busy(e, net, err))
+        return -err->errnum;
+    return check_unused(engine_net_slot(e, net), err);
+}
+
+static void removed(void *arg, int result, const struct weft_error *err)
+{
+    struct half *half = arg;
+
+    if (result == 0)
+        send_network_event(half->engine, "destroy", half->id, half->name);
+    half_end(half, result, err);
+}
+
+/* The network's part of a transaction: it goes, or those outside are to be told first. */
+static int take_off(struct change *ch, struct network *net, bool asked, struct weft_error *err)
+{
+    struct net_slot *slot = engine_net_slot(ch->engine, net);
+    int r = 0;
+
     while (r == 0 && slot->endpoint_count > 0)
-        r = change_remove_endpoint(&ch, slot->endpoints[slot->endpoint_count - 1], err);
+        r = change_remove_endpoint(ch, slot->endpoints[slot->endpoint_count - 1], err);
     if (r == 0)
-        r = parents_touch(&ch, net, err);
+        r = parents_touch(ch, net, err);
+    if (r < 0)
+        return r;
+    return asked ? change_set_network_stage(ch, net, NETWORK_LEAVING, err)
+                 : change_remove_network(ch, net, err);
+}
+
+static int remove_network(struct engine *e, struct network *net, struct strbuf *dry,
+                          engine_done_fn *done, void *arg, struct weft_error *err)
+{
+    _cleanup_half_ struct half *half = NULL;
+    _cleanup_change_ struct change ch = {0};
+    bool asked = network_is_asked(net);
+    int r = check_removable(e, net, err);
+
+    if (r < 0)
+        return r;
+    half = half_new(e, done, arg);
+    if (!half || !(half->name = strdup(net->name)))
+        return weft_oom(err);
+    memcpy(half->id, net->id, sizeof half->id);
+    r = change_begin(e, &ch, err);
     if (r == 0)
-        r = change_remove_network(&ch, net, err);
+        r = take_off(&ch, net, asked && !dry, err);
     if (r == 0)
         r = change_commit(&ch, dry, err);
+    if (r == 0 && dry)
+        outside_explain(net, true, dry);
     if (r < 0 || dry)
         return r;
-    event.id = id;
-    event.name = name;
-    event_send(e, event);
-    return 0;
+    if (!asked) {
+        send_network_event(e, "destroy", half->id, half->name);
+        return 0;
+    }
+    r = outside_remove(e, net, removed, half, err);
+    if (r < 0)
+        return r;
+    TAKE_PTR(half);
+    return 1;
 }
 
 int engine_network_remove(struct engine *e, const char *ref, struct strbuf *dry,
-                          engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
+                          engine_done_fn *done, void *arg, struct weft_error *err)
 {
     struct network *net = engine_network(e, ref, err);
 
-    return net ? remove_network(e, net, dry, err) : -err->errnum;
+    return net ? remove_network(e, net, dry, done, arg, err) : -err->errnum;
 }
 
 int engine_network_prune(struct engine *e, bool (*keep)(void *arg, const struct network *net),
@@ -191,134 +265,15 @@ int engine_network_prune(struct engine *e, bool (*keep)(void *arg, const struct 
         struct network *net = e->networks[i];
         int r;
 
-        if (net->predefined || engine_net_slot(e, net)->endpoint_count > 0 ||
-            (keep && keep(arg, net)))
+        if (net->predefined || net->stage != NETWORK_SETTLED ||
+            engine_net_slot(e, net)->endpoint_count > 0 || (keep && keep(arg, net)))
             continue;
         r = strv_add(ret, net->name);
         if (r < 0)
             return weft_oom(err);
-        r = remove_network(e, net, NULL, err);
+        r = remove_network(e, net, NULL, NULL, NULL, err);
         if (r < 0)
             return r;
     }
-    return 0;
-}
-
-/* A stack that is the host's, nobody's or another's takes no further networks. */
-static int check_may_connect(struct engine *e, const struct sandbox *sb, const struct network *net,
-                             struct weft_error *err)
-{
-    const struct container *c = sandbox_container(e, sb);
-
-    if (driver_find(net->driver)->single)
-        return weft_fail(err, WEFT_FORBIDDEN, "%s cannot be connected to network %s",
-                         sandbox_owner_text(sb), net->name);
-    if (sb->kind == SANDBOX_HOST)
-        return weft_fail(err, WEFT_FORBIDDEN,
-                         "%s uses the host's network and cannot be connected to another",
-                         sandbox_owner_text(sb));
-    if (c && str_equal(c->config.network_mode, "none"))
-        return weft_fail(err, WEFT_FORBIDDEN,
-                         "%s has network mode none and cannot be connected to a network",
-                         sandbox_owner_text(sb));
-    if (sandbox_endpoint_on(sb, net))
-        return weft_fail(err, WEFT_FORBIDDEN, "%s is already on network %s", sandbox_owner_text(sb),
-                         net->name);
-    return 0;
-}
-
-/* The sandbox that `who` names, its own: one that joined another's stack has none. */
-static struct sandbox *find_own_sandbox(struct engine *e, const char *who, struct weft_error *err)
-{
-    struct weft_error ignored;
-    struct container *c = engine_container(e, who, &ignored);
-
-    if (c && strcmp(c->id, c->sandbox_id) != 0) {
-        weft_fail(
-            err, WEFT_FORBIDDEN,
-            "container %s shares the network of another container and has no networks of its own",
-            c->name);
-        return NULL;
-    }
-    return engine_sandbox(e, c ? c->id : who, err);
-}
-
-void send_membership(struct engine *e, const char *action, const struct network *net,
-                     const struct sandbox *sb)
-{
-    event_send(e, (struct engine_event){.type = "network",
-                                        .action = action,
-                                        .id = net->id,
-                                        .name = net->name,
-                                        .container = sb->id});
-}
-
-int engine_connect(struct engine *e, const char *network, const char *who,
-                   const struct endpoint_want *want, struct strbuf *dry,
-                   engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
-{
-    _cleanup_change_ struct change ch = {0};
-    struct network *net = engine_network(e, network, err);
-    struct sandbox *sb = net ? find_own_sandbox(e, who, err) : NULL;
-    bool resolver = sb && sandbox_has_resolver(sb);
-    int r;
-
-    if (!sb)
-        return -err->errnum;
-    r = check_may_connect(e, sb, net, err);
-    if (r == 0 && want)
-        r = driver_find(net->driver)->check_endpoint(net, want, err);
-    if (r == 0)
-        r = change_begin(e, &ch, err);
-    if (r == 0)
-        r = change_add_endpoint(&ch, sb, net, want, err);
-    if (r == 0)
-        r = change_commit(&ch, dry, err);
-    if (r < 0 || dry)
-        return r;
-    refresh_files(e, sb);
-    if (net->predefined)
-        refresh_links(e, sb);
-    if (resolver != sandbox_has_resolver(sb))
-        refresh_resolver(e, sb);
-    /* Those of a container at rest are told of when it starts. */
-    if (sb->active)
-        send_membership(e, "connect", net, sb);
-    return 0;
-}
-
-int engine_disconnect(struct engine *e, const char *network, const char *who, struct strbuf *dry,
-                      engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
-{
-    _cleanup_change_ struct change ch = {0};
-    struct network *net = engine_network(e, network, err);
-    struct sandbox *sb = net ? find_own_sandbox(e, who, err) : NULL;
-    bool resolver = sb && sandbox_has_resolver(sb);
-    struct endpoint *ep;
-    int r;
-
-    if (!sb)
-        return -err->errnum;
-    ep = sandbox_endpoint_on(sb, net);
-    if (!ep)
-        return weft_fail(err, WEFT_FORBIDDEN, "%s is not on network %s", sandbox_owner_text(sb),
-                         net->name);
-    if (driver_find(net->driver)->single)
-        return weft_fail(err, WEFT_FORBIDDEN, "%s cannot be disconnected from network %s",
-                         sandbox_owner_text(sb), net->name);
-    r = change_begin(e, &ch, err);
-    if (r == 0)
-        r = change_remove_endpoint(&ch, ep, err);
-    if (r == 0)
-        r = change_commit(&ch, dry, err);
-    if (r < 0 || dry)
-        return r;
-    refresh_files(e, sb);
-    if (net->predefined)
-        refresh_links(e, sb);
-    if (resolver != sandbox_has_resolver(sb))
-        refresh_resolver(e, sb);
-    if (sb->active)
-        send_membership(e, "disconnect", net, sb);
     return 0;
 }

@@ -9,10 +9,10 @@
  * network is two transactions with an errand between them, and the stage of the network or the
  * endpoint (model/network.h, model/endpoint.h) is the journal:
  *
- *     join:   add the endpoint, ASKING ──▶ join, of each outsider ──▶ give it what they said, wire
- * it leave:  unwire the endpoint, LEAVING ──▶ leave, of each, last first ──▶ take it away create:
- * add the network, ASKING ──▶ create ──▶ make it remove: unmake the network, LEAVING ──▶ remove ──▶
- * take it away
+ *     join:    add the endpoint, ASKING ──▶ join, of each ──▶ give it what they said, wire it
+ *     leave:   unwire the endpoint, LEAVING ──▶ leave, of each, last first ──▶ take it away
+ *     create:  add the network, ASKING ──▶ create, of each ──▶ make it
+ *     remove:  unmake the network, LEAVING ──▶ remove, of each, last first ──▶ take it away
  *
  * When one of them refuses, those asked before it, and it too, for it may hold something, are told
  * to let go (leave, remove), and the first transaction is taken back. weftd killed half-way finds
@@ -74,14 +74,26 @@ extern const struct outsider outsider_cni, outsider_dhcp, outsider_remote, outsi
  * number, 0 for most networks. */
 #define OUTSIDERS_MAX 2
 size_t network_outsiders(const struct network *net, const struct outsider *ret[OUTSIDERS_MAX]);
+/* Whether there is anybody. */
+bool network_is_asked(const struct network *net);
+/* For dry runs, which ask nobody: comment lines that say who would be asked first, or (leaving)
+ * told. */
+void outside_explain(const struct network *net, bool leaving, struct strbuf *out);
 
 /* The errands themselves, for the verbs. done may be NULL: nobody waits, failures are logged. It is
- * called later, never from within. The objects are in the stage that the errand needs, and
- * committed. */
+ * called later, never from within, and once whatever happens: with -ECANCELED when weftd ends
+ * meanwhile; then nothing is to be done, the next start finds the stages. The objects are in the
+ * stage that the errand needs, and committed. */
 
 /* Is anything under way for it? Then err says what. */
 bool network_is_busy(struct engine *e, const struct network *net, struct weft_error *err);
 bool sandbox_is_busy(struct engine *e, const struct sandbox *sb, struct weft_error *err);
+/* Calls fn with a copy of id when the errand that is under way for the sandbox is over; from
+ * within, when there is none. fn has to look whether what it is about is still there. It is not
+ * called when weftd ends. */
+typedef void outside_idle_fn(struct engine *e, const char *id);
+int sandbox_when_idle(struct engine *e, const struct sandbox *sb, outside_idle_fn *fn,
+                      const char *id, struct weft_error *err);
 
 /* Asks those of a network in stage ASKING; then it is SETTLED and in the kernel, or gone. */
 int outside_create(struct engine *e, struct network *net, engine_done_fn *done, void *arg,

@@ -18,3 +18,21 @@ int parents_complete(struct engine *e, struct network *net, struct weft_error *e
 /* Touches the networks that need the same made links, so that what they share stays while one of
  * them is left. Before the network is added or removed. */
 int parents_touch(struct change *ch, struct network *net, struct weft_error *err);
+
+/* ---- adopt.c ---- */
+
+/* Before a network's pools are chosen: is its bridge there already, and somebody else's? Then
+ * net->adopted, and the addresses that the host has on it make pools and gateways, where the user
+ * names none. Once more is no harm. 0 or -errno. */
+int adopt_bridge(struct engine *e, struct network *net, struct weft_error *err);
+/* The rest of what parents_complete does for bridges: links are what the host has. */
+int adopt_complete(struct engine *e, struct network *net, const struct fact_set *links,
+                   struct weft_error *err);
+
+/* Adds an auxiliary address to the pool of net that it belongs to, under this name or, if that is
+ * taken there, the name with a number. No-op when the address has a use already, or there is no
+ * such pool. 0 or -errno. */
+int aux_add(struct network *net, const char *name, const struct addr *addr, struct weft_error *err);
+
+/* The host's link of this name among facts, NULL when there is none. */
+const struct fact *host_link_find(const struct fact_set *facts, const char *name);

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "driver/cni.h"
 #include "engine/change.h"
+#include "engine/outside.h"
 
 /* The sandbox whose ports `ref` may publish: its own. */
 static struct sandbox *find_publisher(struct engine *e, const char *ref, struct weft_error *err)
@@ -26,25 +28,38 @@ static struct sandbox *find_publisher(struct engine *e, const char *ref, struct 
                   sandbox_owner_text(sb));
         return NULL;
     }
-    return sb;
+    return sb && sandbox_is_busy(e, sb, err) ? NULL : sb;
 }
 
 /* ---- what cannot be reached ---- */
+
+/* The network whose CNI plugins publish ports, which they do for those who join; NULL: none. */
+static const struct network *publishes_at_join(const struct sandbox *sb)
+{
+    for (size_t i = 0; i < sb->endpoint_count; i++)
+        if (cni_network_takes(sb->endpoints[i]->network, "portMappings"))
+            return sb->endpoints[i]->network;
+    return NULL;
+}
 
 static bool has_way_out(const struct sandbox *sb)
 {
     for (size_t i = 0; i < sb->endpoint_count; i++)
         if (network_publishes(sb->endpoints[i]->network))
             return true;
-    return false;
+    return publishes_at_join(sb);
 }
 
 static void explain_why(const struct sandbox *sb, struct strbuf *out)
 {
     const struct network *net = sb->endpoint_count ? sb->endpoints[0]->network : NULL;
+    const struct network *joined = publishes_at_join(sb);
 
     if (!net)
         strbuf_printf(out, "%s is on no network", sandbox_owner_text(sb));
+    else if (joined)
+        strbuf_printf(out, "the CNI plugins of network %s publish ports when %s joins it",
+                      joined->name, sandbox_owner_text(sb));
     else if (has_way_out(sb))
         strbuf_printf(out, "%s has no address that could be reached there", sandbox_owner_text(sb));
     else if (net->internal)

@@ -25,8 +25,11 @@ bool sandbox_ns(const struct sandbox *sb, struct kstate_ns *ret)
 
 int render_network(const struct network *net, struct fact_set *out)
 {
-    int r = driver_find(net->driver)->render_network(net, out);
+    int r;
 
+    if (net->stage != NETWORK_SETTLED)
+        return 0;
+    r = driver_find(net->driver)->render_network(net, out);
     return r < 0 ? r : firewall_render_network(net, out);
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "driver/driver.h"
 #include "engine/change.h"
+#include "engine/half.h"
 
 /* The sandbox that already stands for this namespace, NULL when none does. */
 static struct sandbox *find_by_identity(struct engine *e, const struct netns_identity *identity)
@@ -121,63 +122,120 @@ static int find_or_add(struct change *ch, const struct engine_attach *request, s
     return r;
 }
 
+/* ---- attach ---- */
+
+static void attached(void *arg, int result, const struct weft_error *err)
+{
+    struct half *half = arg;
+
+    if (result == 0)
+        send_membership(half->engine, "connect", half->net, half->sb);
+    else if (result != -ECANCELED)
+        finish_leaving(half->engine, half->sb);
+    half_end(half, result, err);
+}
+
+static int check_may_attach(struct engine *e, const struct network *net,
+                            const struct endpoint_want *want, struct weft_error *err)
+{
+    if (driver_find(net->driver)->single)
+        return weft_fail(err, WEFT_FORBIDDEN, "a namespace cannot be attached to network %s",
+                         net->name);
+    if (network_is_busy(e, net, err))
+        return -err->errnum;
+    return want ? driver_find(net->driver)->check_endpoint(net, want, err) : 0;
+}
+
+static int check_sandbox(struct engine *e, const struct sandbox *sb, const struct network *net,
+                         struct weft_error *err)
+{
+    if (sandbox_is_busy(e, sb, err))
+        return -err->errnum;
+    if (sandbox_endpoint_on(sb, net))
+        return weft_fail(err, WEFT_FORBIDDEN, "%s is already on network %s", sandbox_owner_text(sb),
+                         net->name);
+    return 0;
+}
+
 int engine_attach(struct engine *e, const struct engine_attach *request, struct strbuf *dry,
-                  engine_done_fn *done _unused_, void *arg _unused_, const struct sandbox **ret,
+                  engine_done_fn *done, void *arg, const struct sandbox **ret,
                   struct weft_error *err)
 {
-    _cleanup_change_ struct change ch = {0};
+    _cleanup_change_ struct change ch = {.dry = dry != NULL};
     struct network *net = engine_network(e, request->network, err);
     struct sandbox *sb = NULL;
     int r;
 
     if (!net)
         return -err->errnum;
-    if (driver_find(net->driver)->single)
-        return weft_fail(err, WEFT_FORBIDDEN, "a namespace cannot be attached to network %s",
-                         net->name);
-    r = request->want ? driver_find(net->driver)->check_endpoint(net, request->want, err) : 0;
+    r = check_may_attach(e, net, request->want, err);
     if (r == 0)
         r = change_begin(e, &ch, err);
     if (r == 0)
         r = find_or_add(&ch, request, &sb, err);
-    if (r == 0 && sandbox_endpoint_on(sb, net))
-        r = weft_fail(err, WEFT_FORBIDDEN, "%s is already on network %s", sandbox_owner_text(sb),
-                      net->name);
+    if (r == 0)
+        r = check_sandbox(e, sb, net, err);
     if (r == 0)
         r = change_add_endpoint(&ch, sb, net, request->want, err);
+    if (r == 0 && dry)
+        outside_explain(net, false, dry);
     if (r == 0)
         r = change_commit(&ch, dry, err);
     if (r < 0 || dry)
         return r;
+    *ret = sb;
     if (watch_sandbox(e, sb, err) < 0)
         log_warning("%s", err->text);
+    if (sandbox_endpoint_on(sb, net)->stage == ENDPOINT_ASKING)
+        return half_ask(outside_join, attached,
+                        &(struct half){.engine = e, .sb = sb, .net = net, .done = done, .arg = arg},
+                        err);
     send_membership(e, "connect", net, sb);
-    *ret = sb;
     return 0;
 }
 
-static int detach(struct change *ch, struct sandbox *sb, struct network *net,
-                  struct weft_error *err)
-{
-    struct endpoint *ep = net ? sandbox_endpoint_on(sb, net) : NULL;
+/* ---- detach ---- */
 
-    if (net && !ep)
-        return weft_fail(err, WEFT_FORBIDDEN, "%s is not on network %s", sandbox_owner_text(sb),
-                         net->name);
-    if (ep && sb->endpoint_count > 1)
-        return change_remove_endpoint(ch, ep, err);
-    return change_remove_sandbox(ch, sb, err);
+static void detached(void *arg, int result, const struct weft_error *err)
+{
+    struct half *half = arg;
+
+    if (result == 0)
+        finish_leaving(half->engine, half->sb);
+    half_end(half, result, err);
 }
 
-int engine_detach(struct engine *e, const char *who, const char *network, struct strbuf *dry,
-                  engine_done_fn *done _unused_, void *arg _unused_, struct weft_error *err)
+static void explain_leaving(const struct sandbox *sb, const struct network *net, struct strbuf *out)
 {
-    _cleanup_change_ struct change ch = {0};
-    _cleanup_free_ char *netns = NULL;
+    for (size_t i = sb->endpoint_count; i-- > 0;)
+        if (!net || sb->endpoints[i]->network == net)
+            outside_explain(sb->endpoints[i]->network, true, out);
+}
+
+/* Off one network, or all (NULL). The sandbox does not outlive its last, but those outside are to
+ * be told before it goes: then *ret_asked is true. */
+static int detach(struct change *ch, struct sandbox *sb, const struct network *net, bool *ret_asked,
+                  struct weft_error *err)
+{
+    int r = change_touch_sandbox(ch, sb, err);
+
+    *ret_asked = false;
+    for (size_t i = sb->endpoint_count; r == 0 && i-- > 0;) {
+        bool asked = false;
+
+        if (!net || sb->endpoints[i]->network == net)
+            r = change_leave(ch, sb->endpoints[i], &asked, err);
+        *ret_asked = *ret_asked || asked;
+    }
+    return r < 0 || sb->endpoint_count > 0 ? r : change_remove_sandbox(ch, sb, err);
+}
+
+/* The sandbox and (may be NULL) the network that the verb is about. */
+static int find_attached(struct engine *e, const char *who, const char *network,
+                         struct sandbox **ret, struct network **ret_net, struct weft_error *err)
+{
     struct sandbox *sb = engine_sandbox(e, who, err);
     struct network *net = NULL;
-    bool last;
-    int r;
 
     if (!sb)
         return -err->errnum;
@@ -189,16 +247,46 @@ int engine_detach(struct engine *e, const char *who, const char *network, struct
         net = engine_network(e, network, err);
         if (!net)
             return -err->errnum;
+        if (!sandbox_endpoint_on(sb, net))
+            return weft_fail(err, WEFT_FORBIDDEN, "%s is not on network %s", sandbox_owner_text(sb),
+                             net->name);
     }
-    /* The sandbox does not outlive its last network. */
-    netns = strdup(sb->netns);
+    *ret = sb;
+    *ret_net = net;
+    return sandbox_is_busy(e, sb, err) ? -err->errnum : 0;
+}
+
+int engine_detach(struct engine *e, const char *who, const char *network, struct strbuf *dry,
+                  engine_done_fn *done, void *arg, struct weft_error *err)
+{
+    _cleanup_change_ struct change ch = {.dry = dry != NULL};
+    _cleanup_strbuf_ struct strbuf told = {0};
+    _cleanup_free_ char *netns = NULL;
+    struct sandbox *sb = NULL;
+    struct network *net = NULL;
+    bool last, asked = false;
+    int r = find_attached(e, who, network, &sb, &net, err);
+
+    if (r < 0 || !sb)
+        return r;
     last = !net || sb->endpoint_count == 1;
+    netns = strdup(sb->netns);
     r = netns ? change_begin(e, &ch, err) : weft_oom(err);
+    if (dry)
+        explain_leaving(sb, net, &told);
     if (r == 0)
-        r = detach(&ch, sb, net, err);
+        r = detach(&ch, sb, net, &asked, err);
     if (r == 0)
         r = change_commit(&ch, dry, err);
-    if (r == 0 && last && !dry)
+    if (r == 0 && dry)
+        strbuf_puts(dry, strbuf_text(&told));
+    if (r < 0 || dry)
+        return r;
+    if (asked)
+        return half_ask(outside_leave, detached,
+                        &(struct half){.engine = e, .sb = sb, .net = net, .done = done, .arg = arg},
+                        err);
+    if (last)
         netns_unlink_all(netns);
-    return r;
+    return 0;
 }

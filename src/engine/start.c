@@ -7,7 +7,7 @@
  * their exit code; those whose start was cut short are as if never started. Published ports are
  * held again. Then the kernel is dumped whole and made to follow the model: what is missing is
  * made, what is weft's and not wanted is removed. Last, what ended is cleared up like any other
- * end.
+ * end, and what was cut short while others were asked is let go of.
  */
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/change.h"
+#include "engine/outside.h"
 
 /* ---- predefined networks ---- */
 
@@ -154,27 +155,48 @@ static void resume_containers(struct engine *e, struct container_slot **ended, s
     }
 }
 
-/* A foreign namespace is gone with its process, or when neither weft's pin nor the path leads to
- * it. */
-static bool foreign_is_gone(const struct sandbox *sb)
+/* Neither weft's pin nor the path leads to it. */
+static bool namespace_is_gone(const struct sandbox *sb)
 {
     struct netns_identity ignored;
 
-    if (sb->pid > 0 && process_start_time(sb->pid) != sb->pid_start)
-        return true;
     return kernel_netns_identify(sb->netns, &ignored, NULL) < 0 &&
            kernel_netns_identify(sb->origin, &ignored, NULL) < 0;
+}
+
+/* A foreign namespace is gone with its process, too. */
+static bool foreign_is_gone(const struct sandbox *sb)
+{
+    if (sb->pid > 0 && process_start_time(sb->pid) != sb->pid_start)
+        return true;
+    return namespace_is_gone(sb);
+}
+
+/* Those outside are to be told before it goes: see recover.c. *ret: somebody is. */
+static int leave_all(struct change *ch, struct sandbox *sb, bool *ret, struct weft_error *err)
+{
+    int r = 0;
+
+    *ret = false;
+    for (size_t i = 0; i < sb->endpoint_count; i++)
+        *ret = *ret || network_is_asked(sb->endpoints[i]->network);
+    for (size_t i = 0; r == 0 && *ret && i < sb->endpoint_count; i++)
+        r = change_set_stage(ch, sb->endpoints[i], ENDPOINT_LEAVING, err);
+    return r;
 }
 
 static int settle_sandbox(struct engine *e, struct sandbox *sb, struct weft_error *err)
 {
     _cleanup_change_ struct change ch = {0};
+    bool foreign = sb->kind == SANDBOX_FOREIGN, asked = false;
     int r = change_begin(e, &ch, err);
 
-    if (r == 0 && sb->kind == SANDBOX_FOREIGN)
-        r = change_remove_sandbox(&ch, sb, err);
-    else if (r == 0)
-        r = change_activate(&ch, sb, false, err);
+    if (r == 0)
+        r = leave_all(&ch, sb, &asked, err);
+    if (r == 0 && asked && foreign && namespace_is_gone(sb))
+        r = change_abandon(&ch, sb, err);
+    else if (r == 0 && !asked)
+        r = foreign ? change_remove_sandbox(&ch, sb, err) : change_activate(&ch, sb, false, err);
     return r < 0 ? r : change_commit_model(&ch, err);
 }
 
@@ -192,7 +214,8 @@ static int settle_sandboxes(struct engine *e, struct weft_error *err)
             r = settle_sandbox(e, sb, err);
     }
     for (size_t i = 0; r == 0 && i < e->sandbox_count; i++)
-        r = watch_sandbox(e, e->sandboxes[i], err);
+        if (e->sandboxes[i]->kind != SANDBOX_FOREIGN || !foreign_is_gone(e->sandboxes[i]))
+            r = watch_sandbox(e, e->sandboxes[i], err);
     return r;
 }
 
@@ -212,11 +235,9 @@ static void remove_orphans(struct engine *e)
 {
     for (size_t i = e->container_count; i-- > 0;) {
         struct container *c = e->containers[i];
-        struct weft_error err = {0};
 
-        if (c->config.auto_remove && c->status != CONTAINER_RUNNING &&
-            container_remove(e, c, &err) < 0)
-            log_error("cannot remove container %s: %s", c->name, err.text);
+        if (c->config.auto_remove && c->status != CONTAINER_RUNNING)
+            container_remove_soon(e, c);
     }
 }
 
@@ -246,9 +267,11 @@ int engine_start(struct engine *e, struct weft_error *err)
         r = engine_mend(e, MEND_ALL, NULL, err);
     if (r == 0)
         dns_start(e);
-    if (r == 0)
-        remove_orphans(e);
     for (size_t i = 0; r == 0 && i < count; i++)
         container_ended(ended[i], ended[i]->exit_code, ended[i]->finished);
-    return r;
+    if (r < 0)
+        return r;
+    outside_start(e);
+    remove_orphans(e);
+    return 0;
 }

@@ -33,14 +33,19 @@ struct container_slot {
     struct container *container;
     bool busy;
     bool ended; /* the exit came before the report of the start */
+    bool left;  /* it needs its sandbox no more, or not yet */
     int exit_code;
     int64_t finished;
     engine_done_fn *start_done;
     void *start_arg;
+    struct weft_error *failure;                /* of the start, to be reported */
+    engine_done_fn *entered;                   /* when its network is up */
+    unsigned pending;                          /* at the end: what is still to be cleared up */
+    void (*then)(struct container_slot *slot); /* when its sandbox has been left */
 };
 
-/* A link of the host that the model speaks of: a network's bridge, or (ep not NULL) the host's end
- * of an endpoint's pair. */
+/* A link of the host that the model speaks of: a network's (its bridge, its uplink, a parent that
+ * is weft's, the host's own link on it), or (ep not NULL) the host's end of an endpoint's pair. */
 struct link_slot {
     char name[IFNAMSIZ];
     const struct network *net;
@@ -154,6 +159,15 @@ int warn_unpublished(const struct sandbox *sb, size_t first, strv *warnings,
 
 /* Completes a network's pools and gateways, and checks them against all others. */
 int choose_pools(struct engine *e, struct network *net, struct weft_error *err);
+/* Pools that others gave: those of a network with a link must not overlap another's. */
+int check_pools(struct engine *e, const struct network *net, struct weft_error *err);
+
+/* ---- mac.c ---- */
+
+/* The MAC that an endpoint gets whose addresses will be these (none: not known yet); zero: the
+ * kernel, or somebody else, chooses it. WEFT_CONFLICT when there is none for it. */
+int mac_choose(struct engine *e, const struct endpoint *ep, const struct addr *ipv4,
+               const struct addr *ipv6, struct mac *ret, struct weft_error *err);
 
 /* ---- network.c ---- */
 
@@ -248,6 +262,18 @@ const struct endpoint *default_bridge_endpoint(const struct sandbox *sb);
 /* The container that one of config.links names; err may be NULL. */
 struct container *linked_container(struct engine *e, const char *link, struct weft_error *err);
 
+/* ---- container_network.c: the network around a container's life ---- */
+
+/* Brings up the network of a container that is about to start. 0; 1: then is called later with
+ * the slot; or -errno. */
+int container_enter(struct container_slot *slot, engine_done_fn *then, struct weft_error *err);
+/* The container needs its sandbox no more: takes the network down, unless somebody else uses it.
+ * then(slot) may be called from within. Not, when weftd ends meanwhile. */
+void container_leave(struct container_slot *slot, void (*then)(struct container_slot *slot));
+
+/* Takes a container's sandbox off its networks: nobody uses it, those outside have been told. */
+int sandbox_rest(struct engine *e, struct sandbox *sb, struct weft_error *err);
+
 /* ---- container.c ---- */
 
 /* The container that has ended: clears up after it, then tells who waits, then removes it if it was
@@ -255,6 +281,8 @@ struct container *linked_container(struct engine *e, const char *link, struct we
 void container_ended(struct container_slot *slot, int code, int64_t finished);
 /* Removes one that is at rest, at once. */
 int container_remove(struct engine *e, struct container *c, struct weft_error *err);
+/* … as soon as its sandbox is not in the middle of something. What fails is logged. */
+void container_remove_soon(struct engine *e, const struct container *c);
 bool sandbox_in_use(const struct engine *e, const struct sandbox *sb,
                     const struct container *except);
 struct container *sandbox_container(const struct engine *e, const struct sandbox *sb);
@@ -268,5 +296,9 @@ void netns_unlink_all(const char *netns);
 /* ---- wait.c, event.c, exec.c ---- */
 
 void wait_notify(struct engine *e, const char *id, bool removed, int exit_code);
+/* weftd ends: all that still wait, and these are verbs only, are told so instead of an exit code.
+ */
+#define WAIT_ENDED (-1)
+void wait_end(struct engine *e);
 void event_send(struct engine *e, struct engine_event event);
 void exec_forget(struct engine *e, const char *container_id);

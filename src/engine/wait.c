@@ -114,3 +114,11 @@ void wait_notify(struct engine *e, const char *id, bool removed, int exit_code)
         w = next;
     }
 }
+
+void wait_end(struct engine *e)
+{
+    while (e->waiters) {
+        e->waiters->exit_code = WAIT_ENDED;
+        finish(e->waiters);
+    }
+}

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "engine/state.h"
+#include "engine/outside.h"
 
 int64_t process_start_time(pid_t pid)
 {
@@ -49,15 +49,30 @@ static void watch_closed(uv_handle_t *handle)
     free(w);
 }
 
+/* Again and again, should something else have been begun with it each time an errand was over. */
+static void detach(struct engine *e, const char *id)
+{
+    const struct sandbox_slot *slot = hash_get(&e->sandboxes_by_id, id);
+    struct weft_error err = {0};
+    int r;
+
+    if (!slot)
+        return;
+    if (sandbox_is_busy(e, slot->sandbox, &err))
+        r = sandbox_when_idle(e, slot->sandbox, detach, id, &err);
+    else
+        r = engine_detach(e, id, NULL, NULL, NULL, NULL, &err);
+    if (r < 0)
+        log_error("cannot detach namespace %.12s: %s", id, err.text);
+}
+
 static void process_ended(uv_poll_t *poll, int status _unused_, int events _unused_)
 {
     struct watch *w = poll->data;
-    struct weft_error err = {0};
 
     log_info("the process of attached namespace %.12s has ended", w->sandbox_id);
     uv_poll_stop(poll);
-    if (engine_detach(w->engine, w->sandbox_id, NULL, NULL, NULL, NULL, &err) < 0)
-        log_error("cannot detach namespace %.12s: %s", w->sandbox_id, err.text);
+    detach(w->engine, w->sandbox_id);
 }
 
 int watch_sandbox(struct engine *e, struct sandbox *sb, struct weft_error *err)

@@ -35,6 +35,9 @@ request_handler handle_dns_names, handle_dns_lookup, handle_dns_log;
 /* publish.c */
 request_handler handle_publish, handle_unpublish, handle_port_list;
 
+/* limit.c */
+request_handler handle_limit, handle_limit_list;
+
 /* weft.c */
 request_handler handle_explain, handle_attach, handle_detach, handle_sandbox_list,
     handle_sandbox_link, handle_link_remove, handle_veth_list, handle_fault, handle_fault_count;

@@ -9,6 +9,8 @@ struct later {
     struct request *rq;
     void (*on_forget)(void *arg); /* or NULL */
     void *arg;
+    unsigned status;
+    json_t *doc; /* NULL: an empty answer */
 };
 
 int later_new(struct request *rq, struct later **ret, struct weft_error *err)
@@ -18,6 +20,7 @@ int later_new(struct request *rq, struct later **ret, struct weft_error *err)
     if (!l)
         return weft_oom(err);
     l->rq = rq;
+    l->status = MHD_HTTP_NO_CONTENT;
     rq->later = l;
     *ret = l;
     return 0;
@@ -25,8 +28,11 @@ int later_new(struct request *rq, struct later **ret, struct weft_error *err)
 
 void later_free(struct later *l)
 {
-    if (l && l->rq)
+    if (!l)
+        return;
+    if (l->rq)
         l->rq->later = NULL;
+    json_decref(l->doc);
     free(l);
 }
 
@@ -38,16 +44,29 @@ struct request *later_take(struct later *l)
     return rq;
 }
 
+void later_prepare(struct later *l, unsigned status, json_t *doc)
+{
+    l->status = status;
+    l->doc = doc;
+}
+
 void later_done(void *arg, int result, const struct weft_error *err)
 {
-    struct request *rq = later_take(arg);
+    struct later *l = arg;
+    unsigned status = l->status;
+    json_t *doc = TAKE_PTR(l->doc);
+    struct request *rq = later_take(l);
+    struct weft_error failure;
 
-    if (!rq)
-        return;
-    if (result < 0)
+    if (!rq || result < 0) {
+        json_decref(doc);
+        if (!rq)
+            return;
         reply_error(rq, err);
-    else
-        (void)reply_empty(rq, MHD_HTTP_NO_CONTENT, NULL);
+    } else if ((doc ? reply_json(rq, status, doc, &failure) : reply_empty(rq, status, &failure)) <
+               0) {
+        reply_error(rq, &failure);
+    }
     request_resume(rq);
 }
 

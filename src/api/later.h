@@ -14,9 +14,15 @@ struct later;
 int later_new(struct request *rq, struct later **ret, struct weft_error *err);
 /* Breaks the promise: the verb failed at once, and the handler answers. Accepts NULL. */
 void later_free(struct later *l);
+DEFINE_CLEANUP(struct later *, later_free)
+#define _cleanup_later_ _cleanup_(later_free_p)
 /* The request, to be answered and then resumed; NULL when its client is gone. Frees l. */
 struct request *later_take(struct later *l);
-/* An engine_done_fn that does it all: an empty 204, or the error. arg is a struct later. */
+/* What later_done() answers with instead of an empty 204. doc is taken, and may be NULL: nothing.
+ */
+void later_prepare(struct later *l, unsigned status, json_t *doc);
+/* An engine_done_fn that does it all: an empty 204 or what was prepared, or the error. arg is a
+ * struct later. */
 void later_done(void *arg, int result, const struct weft_error *err);
 
 /* fn is called when the client goes before the answer was given; it has to free l. */

@@ -6,6 +6,7 @@
 #include "api/endpoint_json.h"
 #include "api/filters.h"
 #include "api/handlers.h"
+#include "api/later.h"
 #include "api/reply.h"
 #include "base/json.h"
 
@@ -32,7 +33,7 @@ static json_t *inspect_json(struct engine *e, const struct network *net)
     if (!doc)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        if (endpoints[i]->sandbox->active &&
+        if (endpoint_is_wired(endpoints[i]) &&
             json_object_set_new(containers, endpoints[i]->sandbox->id,
                                 endpoint_resource_json(endpoints[i])) < 0)
             return NULL;
@@ -63,6 +64,8 @@ static bool passes(struct engine *e, const struct network *net, const struct fil
     size_t users;
 
     (void)engine_network_endpoints(e, net, &users);
+    if (net->stage == NETWORK_ASKING) /* it may never come to be */
+        return false;
     if (dangling && *dangling != (users == 0 && !net->predefined))
         return false;
     return filters_search(f, "name", net->name) && filters_search(f, "id", net->id) &&
@@ -94,12 +97,35 @@ int handle_network_list(struct request *rq, struct weft_error *err)
 
 /* ---- making and removing ---- */
 
+static json_t *created_json(const struct network *made)
+{
+    return json_pack("{s:s, s:s}", "Id", made->id, "Warning", "");
+}
+
+static int create(struct request *rq, struct network *net, struct strbuf *dry,
+                  struct weft_error *err)
+{
+    _cleanup_later_ struct later *later = NULL;
+    const struct network *made = NULL;
+    int r = later_new(rq, &later, err);
+
+    if (r < 0) {
+        network_free(net);
+        return r;
+    }
+    r = engine_network_create(rq->api->engine, net, dry, later_done, later, &made, err);
+    if (r > 0)
+        later_prepare(TAKE_PTR(later), MHD_HTTP_CREATED, created_json(made));
+    if (r != 0)
+        return r < 0 ? r : 0;
+    return dry ? reply_text(rq, dry, err)
+               : reply_json(rq, MHD_HTTP_CREATED, created_json(made), err);
+}
+
 int handle_network_create(struct request *rq, struct weft_error *err)
 {
     _cleanup_strbuf_ struct strbuf plan = {0};
     _cleanup_json_ json_t *doc = NULL;
-    struct strbuf *dry = request_dry(rq, &plan);
-    const struct network *made = NULL;
     struct network *net = NULL;
     int r = request_json(rq, &doc, err);
 
@@ -110,24 +136,22 @@ int handle_network_create(struct request *rq, struct weft_error *err)
     (void)json_object_del(doc, "Created");
     (void)json_object_del(doc, "Weft");
     r = network_from_json(doc, &net, err);
-    if (r == 0)
-        r = engine_network_create(rq->api->engine, net, dry, NULL, NULL, &made, err);
-    if (r < 0)
-        return r;
-    if (dry)
-        return reply_text(rq, dry, err);
-    return reply_json(rq, MHD_HTTP_CREATED, json_pack("{s:s, s:s}", "Id", made->id, "Warning", ""),
-                      err);
+    return r < 0 ? r : create(rq, net, request_dry(rq, &plan), err);
 }
 
 int handle_network_remove(struct request *rq, struct weft_error *err)
 {
     _cleanup_strbuf_ struct strbuf plan = {0};
+    _cleanup_later_ struct later *later = NULL;
     struct strbuf *dry = request_dry(rq, &plan);
-    int r = engine_network_remove(rq->api->engine, rq->ref, dry, NULL, NULL, err);
+    int r = later_new(rq, &later, err);
 
-    if (r < 0)
-        return r;
+    if (r == 0)
+        r = engine_network_remove(rq->api->engine, rq->ref, dry, later_done, later, err);
+    if (r > 0)
+        TAKE_PTR(later);
+    if (r != 0)
+        return r < 0 ? r : 0;
     return dry ? reply_text(rq, dry, err) : reply_empty(rq, MHD_HTTP_NO_CONTENT, err);
 }
 
@@ -175,8 +199,14 @@ static int read_container(const json_t *doc, const char **ret, struct weft_error
     return r;
 }
 
-static int reply_membership(struct request *rq, struct strbuf *dry, struct weft_error *err)
+/* r is what the verb returned, with *later as its argument. */
+static int reply_membership(struct request *rq, int r, struct later **later, struct strbuf *dry,
+                            struct weft_error *err)
 {
+    if (r > 0)
+        later_prepare(TAKE_PTR(*later), MHD_HTTP_OK, NULL);
+    if (r != 0)
+        return r < 0 ? r : 0;
     return dry ? reply_text(rq, dry, err) : reply_empty(rq, MHD_HTTP_OK, err);
 }
 
@@ -185,6 +215,7 @@ int handle_network_connect(struct request *rq, struct weft_error *err)
     _cleanup_(endpoint_want_clear) struct endpoint_want want = {0};
     _cleanup_strbuf_ struct strbuf plan = {0};
     _cleanup_json_ json_t *doc = NULL;
+    _cleanup_later_ struct later *later = NULL;
     struct strbuf *dry = request_dry(rq, &plan);
     const char *container = NULL;
     int r = request_json(rq, &doc, err);
@@ -194,14 +225,17 @@ int handle_network_connect(struct request *rq, struct weft_error *err)
     if (r == 0)
         r = endpoint_want_from_json(json_object_get(doc, "EndpointConfig"), &want, err);
     if (r == 0)
-        r = engine_connect(rq->api->engine, rq->ref, container, &want, dry, NULL, NULL, err);
-    return r < 0 ? r : reply_membership(rq, dry, err);
+        r = later_new(rq, &later, err);
+    if (r == 0)
+        r = engine_connect(rq->api->engine, rq->ref, container, &want, dry, later_done, later, err);
+    return reply_membership(rq, r, &later, dry, err);
 }
 
 int handle_network_disconnect(struct request *rq, struct weft_error *err)
 {
     _cleanup_strbuf_ struct strbuf plan = {0};
     _cleanup_json_ json_t *doc = NULL;
+    _cleanup_later_ struct later *later = NULL;
     struct strbuf *dry = request_dry(rq, &plan);
     const char *container = NULL;
     int r = request_json(rq, &doc, err);
@@ -209,6 +243,8 @@ int handle_network_disconnect(struct request *rq, struct weft_error *err)
     if (r == 0)
         r = read_container(doc, &container, err);
     if (r == 0)
-        r = engine_disconnect(rq->api->engine, rq->ref, container, dry, NULL, NULL, err);
-    return r < 0 ? r : reply_membership(rq, dry, err);
+        r = later_new(rq, &later, err);
+    if (r == 0)
+        r = engine_disconnect(rq->api->engine, rq->ref, container, dry, later_done, later, err);
+    return reply_membership(rq, r, &later, dry, err);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "engine/engine.h"
 #include "model/publish.h"
 
 static json_t *binding_json(const struct publish_binding *binding)
@@ -34,6 +35,38 @@ static int add_publish(json_t *map, const struct publish *publish)
     return 0;
 }
 
+/* One that a CNI plugin publishes. */
+static int add_mapping(json_t *map, const json_t *mapping)
+{
+    const char *proto = json_string_value(json_object_get(mapping, "protocol"));
+    const char *host = json_string_value(json_object_get(mapping, "hostIP"));
+    _cleanup_json_ json_t *key =
+        json_sprintf("%lld/%s",
+                     (long long)json_integer_value(json_object_get(mapping, "containerPort")),
+                     proto);
+    json_t *port =
+        json_sprintf("%lld", (long long)json_integer_value(json_object_get(mapping, "hostPort")));
+    json_t *binding = json_pack("{s:s, s:o}", "HostIp", host ? host : "0.0.0.0", "HostPort", port);
+    const char *text = json_string_value(key);
+
+    if (text && !json_is_array(json_object_get(map, text)))
+        (void)json_object_set_new(map, text, json_array());
+    return json_array_append_new(json_object_get(map, text), binding);
+}
+
+static int add_mappings(json_t *map, const struct sandbox *sb)
+{
+    for (size_t i = 0; i < sb->endpoint_count; i++) {
+        const json_t *mapping;
+        size_t k;
+
+        json_array_foreach (engine_endpoint_ports(sb->endpoints[i]), k, mapping)
+            if (add_mapping(map, mapping) < 0)
+                return -1;
+    }
+    return 0;
+}
+
 json_t *port_map_json(const struct sandbox *sb, char *const *exposed)
 {
     _cleanup_json_ json_t *map = json_object();
@@ -46,7 +79,7 @@ json_t *port_map_json(const struct sandbox *sb, char *const *exposed)
     for (size_t i = 0; i < sb->publishes.count; i++)
         if (add_publish(map, &sb->publishes.items[i]) < 0)
             return NULL;
-    return TAKE_PTR(map);
+    return add_mappings(map, sb) < 0 ? NULL : TAKE_PTR(map);
 }
 
 static void print_binding(const struct publish_binding *binding, bool first, struct strbuf *out)

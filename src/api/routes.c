@@ -52,6 +52,8 @@ const struct route routes[] = {
     {"POST", "/weft/publish", handle_publish},
     {"POST", "/weft/unpublish", handle_unpublish},
     {"GET", "/weft/ports/{ref}", handle_port_list},
+    {"POST", "/weft/limits", handle_limit},
+    {"GET", "/weft/limits/{ref}", handle_limit_list},
     {"GET", "/weft/dns/names", handle_dns_names},
     {"GET", "/weft/dns/lookup", handle_dns_lookup},
     {"GET", "/weft/dns/log", handle_dns_log},

@@ -8,6 +8,7 @@
 
 #include "api/endpoint_json.h"
 #include "api/handlers.h"
+#include "api/later.h"
 #include "api/reply.h"
 #include "base/json.h"
 
@@ -53,12 +54,19 @@ static int read_attach(const json_t *doc, struct engine_attach *ret, struct endp
     return 0;
 }
 
+static json_t *attached_json(const struct sandbox *sb)
+{
+    return json_pack("{s:s, s:s, s:s}", "Id", sb->id, "Name", sb->name, "Netns",
+                     sb->netns ? sb->netns : "");
+}
+
 int handle_attach(struct request *rq, struct weft_error *err)
 {
     _cleanup_(endpoint_want_clear) struct endpoint_want want = {0};
     _cleanup_strbuf_ struct strbuf plan = {0};
     _cleanup_json_ json_t *doc = NULL;
     struct strbuf *dry = request_dry(rq, &plan);
+    _cleanup_later_ struct later *later = NULL;
     struct engine_attach attach = {0};
     const struct sandbox *sb = NULL;
     int r = request_json(rq, &doc, err);
@@ -66,15 +74,14 @@ int handle_attach(struct request *rq, struct weft_error *err)
     if (r == 0)
         r = read_attach(doc, &attach, &want, err);
     if (r == 0)
-        r = engine_attach(rq->api->engine, &attach, dry, NULL, NULL, &sb, err);
-    if (r < 0)
-        return r;
-    if (!sb) /* a dry run */
-        return reply_text(rq, &plan, err);
-    return reply_json(rq, MHD_HTTP_OK,
-                      json_pack("{s:s, s:s, s:s}", "Id", sb->id, "Name", sb->name, "Netns",
-                                sb->netns ? sb->netns : ""),
-                      err);
+        r = later_new(rq, &later, err);
+    if (r == 0)
+        r = engine_attach(rq->api->engine, &attach, dry, later_done, later, &sb, err);
+    if (r > 0)
+        later_prepare(TAKE_PTR(later), MHD_HTTP_OK, attached_json(sb));
+    if (r != 0)
+        return r < 0 ? r : 0;
+    return dry ? reply_text(rq, dry, err) : reply_json(rq, MHD_HTTP_OK, attached_json(sb), err);
 }
 
 int handle_detach(struct request *rq, struct weft_error *err)
@@ -83,6 +90,7 @@ int handle_detach(struct request *rq, struct weft_error *err)
     _cleanup_strbuf_ struct strbuf plan = {0};
     _cleanup_json_ json_t *doc = NULL;
     struct strbuf *dry = request_dry(rq, &plan);
+    _cleanup_later_ struct later *later = NULL;
     const char *sandbox = NULL, *network = NULL;
     int r = request_json(rq, &doc, err);
 
@@ -95,10 +103,14 @@ int handle_detach(struct request *rq, struct weft_error *err)
     if (r == 0 && str_is_empty(sandbox))
         r = weft_fail(err, WEFT_INVALID, "Sandbox must name an attached namespace");
     if (r == 0)
+        r = later_new(rq, &later, err);
+    if (r == 0)
         r = engine_detach(rq->api->engine, sandbox, str_is_empty(network) ? NULL : network, dry,
-                          NULL, NULL, err);
-    if (r < 0)
-        return r;
+                          later_done, later, err);
+    if (r > 0)
+        TAKE_PTR(later);
+    if (r != 0)
+        return r < 0 ? r : 0;
     return dry ? reply_text(rq, dry, err) : reply_empty(rq, MHD_HTTP_NO_CONTENT, err);
 }
 
@@ -111,19 +123,21 @@ static const char *const kind_names[] = {
 static const char *host_link(const struct endpoint *ep, char buf[static IFNAMSIZ])
 {
     buf[0] = '\0';
-    if (ep->sandbox->active && ep->sandbox->kind != SANDBOX_HOST && ep->ifname[0])
+    if (endpoint_is_wired(ep) && ep->sandbox->kind != SANDBOX_HOST && *ep->network->link)
         endpoint_host_link(ep, buf);
     return buf;
 }
 
 static json_t *link_json(const struct endpoint *ep)
 {
+    static const struct endpoint nothing;
+    const struct endpoint *seen = endpoint_is_wired(ep) ? ep : &nothing;
     char ipv4[PREFIX_TEXT_MAX], ipv6[PREFIX_TEXT_MAX], link[IFNAMSIZ];
 
     return json_pack("{s:s, s:s, s:s, s:s, s:s}", "Interface", ep->ifname, "HostLink",
-                     host_link(ep, link), "IPv4", endpoint_prefix_text(ep, &ep->ipv4, ipv4), "IPv6",
-                     endpoint_prefix_text(ep, &ep->ipv6, ipv6), "MacAddress",
-                     mac_is_set(&ep->mac) ? mac_text(&ep->mac) : "");
+                     host_link(ep, link), "IPv4", endpoint_prefix_text(ep, &seen->ipv4, ipv4),
+                     "IPv6", endpoint_prefix_text(ep, &seen->ipv6, ipv6), "MacAddress",
+                     mac_is_set(&seen->mac) ? mac_text(&seen->mac) : "");
 }
 
 static json_t *sandbox_json(const struct sandbox *sb)

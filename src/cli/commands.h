@@ -16,6 +16,7 @@ extern const struct command cmd_explain;
 extern const struct command cmd_info;
 extern const struct command cmd_inspect;
 extern const struct command cmd_kill;
+extern const struct command cmd_limit;
 extern const struct command cmd_logs;
 extern const struct command cmd_netns_link;
 extern const struct command cmd_netns_ls;

@@ -17,6 +17,10 @@ struct endpoint_args {
     strv aliases;
     strv links;
     strv driver_opts; /* key=value */
+    const char *ingress_rate;
+    const char *ingress_burst;
+    const char *egress_rate;
+    const char *egress_burst;
     struct option_number gw_priority;
 };
 

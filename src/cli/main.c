@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
     &cmd_publish,
     &cmd_unpublish,
     &cmd_port,
+    &cmd_limit,
     &cmd_network_create,
     &cmd_network_ls,
     &cmd_network_inspect,

@@ -78,6 +78,15 @@ static int merge_list(const char *option, strv *own, strv other, struct weft_err
     return other && strv_copy(other, own) < 0 ? weft_oom(err) : 0;
 }
 
+/* The long form has no keys for them. */
+static void merge_limits(struct endpoint_args *own, const struct endpoint_args *first)
+{
+    own->ingress_rate = first->ingress_rate;
+    own->ingress_burst = first->ingress_burst;
+    own->egress_rate = first->egress_rate;
+    own->egress_burst = first->egress_burst;
+}
+
 /* Adds what --ip and its like say; docker too refuses to hear both. */
 static int merge(struct endpoint_args *own, const struct endpoint_args *first,
                  struct weft_error *err)
@@ -93,6 +102,10 @@ static int merge(struct endpoint_args *own, const struct endpoint_args *first,
         r = merge_list("network-alias", &own->aliases, first->aliases, err);
     if (r == 0)
         r = merge_list("link-local-ip", &own->link_local_ips, first->link_local_ips, err);
+    if (r == 0)
+        r = merge_list("driver-opt", &own->driver_opts, first->driver_opts, err);
+    if (r == 0)
+        merge_limits(own, first);
     return r;
 }
 

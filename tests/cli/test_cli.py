@@ -74,7 +74,7 @@ def commands(weft):
 
 def test_every_command_has_help(weft):
     names = commands(weft)
-    assert len(names) == 34
+    assert len(names) == 35
     for name in names:
         out = weft(*name.split(), "--help").stdout
         assert out.startswith(f"Usage: weft {name}")
@@ -381,6 +381,11 @@ def test_network_connect(weft, daemon):
                        "LinkLocalIPs": ["169.254.1.1"]},
         "Aliases": ["a", "b", "c"], "Links": ["x:y"], "GwPriority": -3,
         "MacAddress": "02:42:0a:05:00:08", "DriverOpts": {"k": "v", "s": "x=1,y=2"}}}
+    weft("network", "connect", "--ingress-rate", "10mbit", "--ingress-burst", "64k",
+         "--egress-rate=1mbit", "--egress-burst=32k", "--driver-opt", "vlan=5", "web", "db")
+    assert daemon.requests[-1].body == {"Container": "db", "EndpointConfig": {"DriverOpts": {
+        "vlan": "5", "weft.ingress_rate": "10mbit", "weft.ingress_burst": "64k",
+        "weft.egress_rate": "1mbit", "weft.egress_burst": "32k"}}}
 
 
 def test_network_disconnect(weft, daemon):
@@ -418,6 +423,7 @@ SCRIPT = "ip link add dev veth0\n"
     ("detach --dry-run lab", "POST", "/weft/detach"),
     ("publish --dry-run web 80", "POST", "/weft/publish"),
     ("unpublish --dry-run web 80", "POST", "/weft/unpublish"),
+    ("limit --dry-run web --none", "POST", "/weft/limits"),
 ])
 def test_dry_run(weft, daemon, line, method, path):
     daemon.on(method, path, reply(200, SCRIPT, "text/plain"))
@@ -706,6 +712,12 @@ LONG_SETTINGS = {
               "Aliases": ["x", "y"], "MacAddress": "02:42:0a:05:00:08"}}),
     (["--network", "name=web", "--network", "b", "--ip", "10.5.0.8"], "web",
      {"web": {"IPAMConfig": {"IPv4Address": "10.5.0.8"}}, "b": {}}),
+    (["--network", "web", "--network", "b", "--ingress-rate", "1mbit", "--driver-opt", "vlan=5"],
+     "web", {"web": {"DriverOpts": {"vlan": "5", "weft.ingress_rate": "1mbit"}}, "b": {}}),
+    (["--network", "name=web,driver-opt=vlan=5", "--ingress-burst", "1m", "--egress-rate", "2mbit",
+      "--egress-burst", "3m"], "web",
+     {"web": {"DriverOpts": {"vlan": "5", "weft.ingress_burst": "1m", "weft.egress_rate": "2mbit",
+                             "weft.egress_burst": "3m"}}}),
 ])
 def test_run_networks(weft, daemon, options, mode, endpoints):
     serve_run(daemon)
@@ -721,6 +733,8 @@ def test_run_networks(weft, daemon, options, mode, endpoints):
      "--ip says again what --network says"),
     (["--network", "name=a,alias=x", "--network-alias", "y"],
      "--network-alias says again what --network says"),
+    (["--network", "name=a,driver-opt=x=1", "--driver-opt", "y=2"],
+     "--driver-opt says again what --network says"),
     (["--network", "ip=10.0.0.1"], "--network ip=10.0.0.1 names no network"),
     (["--network", "name=a,color=red"], '--network does not know "color=red"'),
     (["--network", "a,ip=10.0.0.1"], '--network does not know "a"'),
@@ -1249,6 +1263,59 @@ def test_publish_fails(weft, daemon, verb):
     assert daemon.requests == []
     daemon.on("POST", f"/weft/{verb}", reply(409, {"message": "port 80/tcp is taken by nginx"}))
     assert fails(weft(verb, "web", "80", status=1)) == "port 80/tcp is taken by nginx"
+
+
+LIMITS = [
+    {"Network": "bridge", "Interface": "eth0", "IngressRate": "10mbit", "IngressBurst": "80kb",
+     "EgressRate": "", "EgressBurst": ""},
+    {"Network": "web", "Interface": "eth1", "IngressRate": "", "IngressBurst": "",
+     "EgressRate": "1gbit", "EgressBurst": "3mb"}]
+
+
+def test_limit_shows(weft, daemon):
+    daemon.on("GET", "/weft/limits/db", LIMITS)
+    lines = weft("limit", "db").stdout.splitlines()
+    assert table(lines[0]) == [["NETWORK", "INTERFACE", "INGRESS RATE", "INGRESS BURST",
+                                "EGRESS RATE", "EGRESS BURST"]]
+    assert lines[1].split() == ["bridge", "eth0", "10mbit", "80kb"]
+    assert lines[2].split() == ["web", "eth1", "1gbit", "3mb"]
+    assert weft("limit", "db", "web", "--format", "{{.EgressRate}}").stdout == "1gbit\n"
+    assert json.loads(weft("limit", "--format", "json", "db", "web").stdout) == LIMITS[1]
+    assert fails(weft("limit", "db", "lan", status=1)) == "db is not on network lan"
+    assert {line for line in daemon.lines} == {"GET /weft/limits/db"}
+
+
+@pytest.mark.parametrize("options, network, limits", [
+    (["--ingress-rate", "10mbit"], None, {"IngressRate": "10mbit"}),
+    (["web", "--egress-rate", "1mbit", "--egress-burst", "64k", "--ingress-burst=1m"], "web",
+     {"EgressRate": "1mbit", "EgressBurst": "64k", "IngressBurst": "1m"}),
+    (["--egress-rate", "none"], None, {"EgressRate": ""}),
+    (["--none", "web"], "web",
+     {"IngressRate": "", "IngressBurst": "", "EgressRate": "", "EgressBurst": ""}),
+])
+def test_limit_changes(weft, daemon, options, network, limits):
+    daemon.on("POST", "/weft/limits", reply(204))
+    done = weft("limit", "db", *options)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert daemon.requests[-1].body == {"Container": "db", "Limits": limits,
+                                        **({"Network": network} if network else {})}
+
+
+@pytest.mark.parametrize("options, sentence", [
+    (["--none", "--egress-rate", "1mbit"], "--none takes all limits away: it goes with no other"),
+    (["--none", "--format", "json"], "--format is for showing limits, not for setting them"),
+    (["--dry-run"], "--dry-run has nothing to change"),
+])
+def test_limit_local_checks(weft, daemon, options, sentence):
+    assert fails(weft("limit", "db", *options, status=1)) == sentence
+    assert daemon.requests == []
+
+
+def test_limit_fails(weft, daemon):
+    daemon.on("POST", "/weft/limits", reply(400, {"message": "db is on 2 networks"}))
+    daemon.on("GET", "/weft/limits/gone", reply(404, {"message": "no such container: gone"}))
+    assert fails(weft("limit", "db", "--none", status=1)) == "db is on 2 networks"
+    assert fails(weft("limit", "gone", status=1)) == "no such container: gone"
 
 
 def test_ps_joins_ports(weft, daemon):

@@ -11,7 +11,9 @@ from typing import Callable, Iterator
 
 import pytest
 
+import features
 from hosts import Host, join, sweep_cgroups
+from lan import Lan
 from weftd import WEFTD, Weft, Weftd
 
 SECONDS = 120
@@ -21,6 +23,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "seconds(n): a test may take this long, not 120 s")
     config.addinivalue_line("markers", "config(**keys): weftd's configuration")
     config.addinivalue_line("markers", "faults: weftd runs with --enable-faults")
+    config.addinivalue_line(
+        "markers", "needs_kernel(features): the test is skipped where the kernel has them not"
+    )
     if os.geteuid() != 0:
         pytest.exit("the integration tests make namespaces: run them as root", 2)
     if not pathlib.Path(WEFTD).exists():
@@ -35,6 +40,15 @@ def pytest_collection_modifyitems(config, items):
     items[:] = items[int(shard) :: int(count)]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Skips what the kernel cannot do, before anything is made for it."""
+    for marker in item.iter_markers("needs_kernel"):
+        for feature in marker.args:
+            if reason := features.lack(feature):
+                (pytest.fail if features.IN_VM else pytest.skip)(reason)
+
+
 @pytest.fixture(autouse=True)
 def time_limit(request):
     """Fails a test that hangs."""
@@ -45,7 +59,7 @@ def time_limit(request):
         raise TimeoutError(f"the test took more than {seconds} s")
 
     previous = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(seconds)
+    signal.alarm(seconds * features.PATIENCE)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, previous)
@@ -78,6 +92,12 @@ def make_host():
     """Makes further hosts."""
     with closing_hosts() as make:
         yield make
+
+
+@pytest.fixture
+def lan(make_host) -> Lan:
+    """A switch, to which a test plugs its hosts."""
+    return Lan(make_host)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ import sys
 import time
 from typing import Any, Callable, NamedTuple
 
+from features import PATIENCE
+
 HERE = pathlib.Path(__file__).parent
 REACH = str(HERE / "reach.py")
 PR_SET_PDEATHSIG = 1
@@ -74,6 +76,7 @@ class CommandFailed(AssertionError):
 
 def eventually(check: Callable[[], Any], timeout: float = 10.0, what: str = "") -> Any:
     """Calls check until it returns something true, and returns that. Fails when time is up."""
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     while True:
         value = check()

@@ -35,6 +35,8 @@ def link(entry: dict) -> dict:
     if fact["kind"] == "veth" and re.fullmatch(r"veth[0-9a-f]{7}", fact["ifname"]):
         # The host's end of weft's pairs: whatever the kernel drew.
         del fact["address"]
+    if fact["kind"] == "ifb":
+        del fact["address"]
     if fact["kind"] == "bridge":
         fact["bridge"] = pick(info["info_data"], BRIDGE_KEYS)
     return fact

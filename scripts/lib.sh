@@ -6,13 +6,15 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libmnl-dev libnftnl-dev
     libnftables-dev libuv1-dev libmicrohttpd-dev libsqlite3-dev libseccomp-dev libcap-ng-dev
-    libsmartcols-dev libcmocka-dev python3)
+    libsmartcols-dev libcurl4-openssl-dev libcmocka-dev python3)
 packages_run=(runc conmon iproute2 nftables util-linux procps hostname iputils-ping)
 packages_test=(conntrack iptables clang clang-format clang-tidy libclang-rt-dev libasan8 libubsan1 python3-pytest
     bridge-utils busybox-static git ca-certificates bind9-dnsutils knot-dnsutils dnsmasq-base musl-tools
-    netbase dnsperf)
+    netbase dnsperf qemu-system-x86)
 # Unpacked for the tests to meet, never installed: see unpack_peers.
-packages_peers=(docker.io firewalld ufw aardvark-dns)
+packages_peers=(docker.io firewalld ufw aardvark-dns containernetworking-plugins)
+# Leads to the kernel of the day, which tests/vm boots.
+package_kernel=linux-image-cloud-amd64
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -62,14 +64,17 @@ install() {
 # build with what they need; installed, they would start and take charge of this machine.
 peers=$repo/build/peers
 unpack_peers() {
-    local archives deb
-    [[ $(cat "$peers/complete" 2>/dev/null) == "${packages_peers[*]}" ]] && return
-    echo "unpacking ${packages_peers[*]}"
+    local archives deb kernel all="${packages_peers[*]} $package_kernel"
+    [[ $(cat "$peers/complete" 2>/dev/null) == "$all" ]] && return
+    echo "unpacking $all"
     apt_update
     archives=$(mktemp -d)
     mkdir -p "$archives/partial" "$peers"
     retry apt install --download-only --reinstall --no-install-recommends \
         -o Dir::Cache::archives="$archives" "${packages_peers[@]}" >/dev/null
+    # Alone: with what it depends on, it could make itself an initramfs, which nobody here wants.
+    kernel=$(apt-cache depends "$package_kernel" | awk '$1 == "Depends:" { print $2; exit }')
+    (cd "$archives" && retry apt -o APT::Sandbox::User=root download "$kernel")
     for deb in "$archives"/*.deb; do
         dpkg-deb -x "$deb" "$peers"
     done
@@ -81,7 +86,7 @@ unpack_peers() {
     ln -sf org.fedoraproject.FirewallD1.server.policy.choice \
         "$peers/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy"
     rm -rf "$archives"
-    echo "${packages_peers[*]}" >"$peers/complete"
+    echo "$all" >"$peers/complete"
 }
 
 # The docker command: the machine's own, or that of the peers.

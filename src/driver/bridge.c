@@ -16,6 +16,11 @@
  * itself keeps their frames apart, so that no packet filter has to see them. Gateway mode isolated
  * leaves the host without an address of the family: then the bridge joins the endpoints and nothing
  * else.
+ *
+ * A bridge that exists and is not weft's is taken as it is: endpoints become its ports, and weft
+ * adds an address of the host's only where there is none. A physical port is borrowed: it is
+ * somebody else's link, which becomes a port for as long as the network is there. Of a bridge that
+ * is aware of VLANs it is a trunk: what is in VLAN 1 leaves it without a tag, all else with one.
  */
 
 #include <errno.h>
@@ -24,6 +29,7 @@
 
 #include "driver/shape.h"
 #include "driver/wire.h"
+#include "model/option.h"
 
 static int bridge_prepare_network(struct network *net, uint32_t default_mtu, struct weft_error *err)
 {
@@ -62,10 +68,29 @@ static int add_bridge(struct fact_set *out, const struct network *net)
                 .no_autoconf = !has_ipv6,
                 .mac = bridge_mac(net),
                 .mtu = net->mtu,
+                .stp = network_option_bool(net, OPTION_STP, false),
+                .vlan_aware = network_option_bool(net, OPTION_VLAN_AWARE, false),
             },
     };
 
     (void)str_copy(fact.link.name, sizeof fact.link.name, net->link);
+    return fact_set_add(out, &fact);
+}
+
+static int add_uplink(struct fact_set *out, const struct network *net, const char *uplink)
+{
+    struct fact fact = {
+        .kind = FACT_LINK,
+        .link =
+            {
+                .kind = LINK_BORROWED,
+                .up = true,
+                .trunk = network_option_bool(net, OPTION_VLAN_AWARE, false),
+            },
+    };
+
+    (void)str_copy(fact.link.name, sizeof fact.link.name, uplink);
+    (void)str_copy(fact.link.master, sizeof fact.link.master, net->link);
     return fact_set_add(out, &fact);
 }
 
@@ -94,8 +119,11 @@ static int add_route_localnet(struct fact_set *out, const struct network *net)
 
 static int bridge_render_network(const struct network *net, struct fact_set *out)
 {
-    int r = add_bridge(out, net);
+    const char *uplink = network_option(net, OPTION_UPLINK);
+    int r = net->adopted ? 0 : add_bridge(out, net);
 
+    if (r == 0 && uplink)
+        r = add_uplink(out, net, uplink);
     if (r == 0 && net->enable_ipv4)
         r = wire_add_sysctl(out, "net/ipv4/ip_forward", "1");
     if (r == 0 && net->enable_ipv4 && !net->internal)
@@ -103,6 +131,35 @@ static int bridge_render_network(const struct network *net, struct fact_set *out
     if (r == 0 && net->enable_ipv6)
         r = wire_add_sysctl(out, "net/ipv6/conf/all/forwarding", "1");
     return r < 0 ? r : add_gateways(out, net);
+}
+
+static int bridge_check_endpoint(const struct network *net, const struct endpoint_want *want,
+                                 struct weft_error *err)
+{
+    _cleanup_free_ char *owner = str_printf("the endpoint on network %s", net->name);
+    int r;
+
+    if (!owner)
+        return weft_oom(err);
+    r = options_check(OPTION_SCOPE_ENDPOINT, "bridge", owner, &want->driver_opts, err);
+    if (r == 0 && strmap_get(&want->driver_opts, OPTION_ENDPOINT_VLAN) &&
+        !network_option_bool(net, OPTION_VLAN_AWARE, false))
+        r = weft_fail(
+            err, WEFT_INVALID,
+            "VLAN %s asked for, but network %s does not know VLANs: it needs option " OPTION_VLAN_AWARE,
+            strmap_get(&want->driver_opts, OPTION_ENDPOINT_VLAN), net->name);
+    return r < 0 ? r : wire_check_endpoint(net, want, err);
+}
+
+/* Its VLAN, 0 for that of the bridge itself. */
+static uint16_t endpoint_vlan(const struct endpoint *ep)
+{
+    const char *text = strmap_get(&ep->want.driver_opts, OPTION_ENDPOINT_VLAN);
+    int64_t id = 0;
+
+    if (text && network_option_bool(ep->network, OPTION_VLAN_AWARE, false))
+        (void)str_to_i64(text, VLAN_MIN, VLAN_MAX, &id);
+    return (uint16_t)id;
 }
 
 static int add_veth(struct fact_set *out, const struct endpoint *ep, const struct kstate_ns *ns)
@@ -116,6 +173,8 @@ static int add_veth(struct fact_set *out, const struct endpoint *ep, const struc
                 .up = true,
                 .no_autoconf = true,
                 .isolated = !network_option_bool(net, OPTION_BRIDGE_ICC, true),
+                .hairpin = network_option_bool(net, OPTION_HAIRPIN, false),
+                .vlan = endpoint_vlan(ep),
                 .mtu = net->mtu,
                 .peer_ns = ns,
                 .peer_mac = ep->mac,
@@ -130,7 +189,7 @@ static int add_veth(struct fact_set *out, const struct endpoint *ep, const struc
                 .up = true,
                 .no_autoconf = !net->enable_ipv6,
                 .mac = ep->mac,
-                .mtu = net->mtu,
+                .mtu = ep->given.mtu ? ep->given.mtu : net->mtu,
             },
     };
     int r;
@@ -166,7 +225,7 @@ const struct driver_ops driver_bridge = {
     .name = "bridge",
     .has_pools = true,
     .prepare_network = bridge_prepare_network,
-    .check_endpoint = wire_check_endpoint,
+    .check_endpoint = bridge_check_endpoint,
     .render_network = bridge_render_network,
     .render_endpoint = bridge_render_endpoint,
     .render_gateway = bridge_render_gateway,

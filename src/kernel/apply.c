@@ -25,63 +25,18 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/strbuf.h"
+#include "kernel/apply.h"
 #include "kernel/netns.h"
 #include "kernel/nft.h"
-#include "kernel/ns_pool.h"
-#include "kernel/removal.h"
-#include "kernel/rtnl.h"
 #include "kernel/sysctl.h"
 
-#define RTNL_GROUP_MAX 64
 #define NFT_GROUP_MAX 4096
-_Static_assert(RTNL_GROUP_MAX < NS_POOL_MAX,
-               "each operation of a group may need one namespace more");
 
 enum carrier { CARRIER_NONE, CARRIER_RTNL, CARRIER_ELEM, CARRIER_ACCEPT, CARRIER_REMOVAL };
 
-enum state {
-    PENDING, /* nothing said against it yet: once the group has been run, it is done */
-    GONE,    /* nothing was there to be removed */
-    REFUSED,
-    HALF, /* refused, but some of it may have been done */
-};
-
-struct run {
-    struct kernel *k;
-    bool forward; /* not undoing: operations count for fault injection */
-    bool lenient; /* failures are logged and do not end it */
-    struct ns_pool pool;
-    struct netlink_batch batch;
-
-    const struct op *group;
-    size_t count;
-    struct slot {
-        enum state state;
-        unsigned first_message, messages;
-    } * slots; /* of the group's operations */
-
-    struct done {
-        const struct op *op;
-        char previous[sizeof((struct fact_sysctl *)0)->value]; /* "": not known */
-    } * done; /* what was done, in the order in which it was; NULL: not wanted */
-    size_t done_count;
-    unsigned failures;
-    int first_errnum;
-    struct weft_error *err; /* gets the first failure */
-};
-
-/* The host's links: their removal is waited for no longer than it must be. */
-static bool is_removal(const struct op *op)
-{
-    const struct fact *f = &op->fact;
-
-    return op->verb == OP_REMOVE && f->kind == FACT_LINK && !f->ns &&
-           (f->link.kind == LINK_VETH || f->link.kind == LINK_BRIDGE);
-}
-
 static enum carrier carrier_of(const struct op *op)
 {
-    if (is_removal(op))
+    if (apply_is_removal(op))
         return CARRIER_REMOVAL;
     if (op->fact.kind == FACT_NFT_ELEM)
         return CARRIER_ELEM;
@@ -125,7 +80,7 @@ static bool means_absence(int errnum)
     return errnum == ENOENT || errnum == ENODEV || errnum == EADDRNOTAVAIL || errnum == ESRCH;
 }
 
-static void refuse(struct run *run, size_t i, int errnum, const char *why)
+void apply_refuse(struct run *run, size_t i, int errnum, const char *why)
 {
     _cleanup_strbuf_ struct strbuf command = {0};
     const struct op *op = &run->group[i];
@@ -150,10 +105,10 @@ static void refuse(struct run *run, size_t i, int errnum, const char *why)
     }
 }
 
-static void refuse_pending(struct run *run, int errnum, const char *why)
+void apply_refuse_pending(struct run *run, int errnum, const char *why)
 {
     for (size_t i = 0; i < run->count; i++)
-        refuse(run, i, errnum, why);
+        apply_refuse(run, i, errnum, why);
 }
 
 static size_t count_pending(const struct run *run)
@@ -166,7 +121,7 @@ static size_t count_pending(const struct run *run)
 }
 
 /* One of the group's messages was refused, or (of a transaction's begin message) all of it was. */
-static void message_refused(void *ctx, unsigned message, int errnum, const char *why)
+void apply_message_refused(void *ctx, unsigned message, int errnum, const char *why)
 {
     struct run *run = ctx;
 
@@ -175,26 +130,14 @@ static void message_refused(void *ctx, unsigned message, int errnum, const char 
 
         if (nth >= run->slots[i].messages)
             continue;
-        refuse(run, i, errnum, why);
+        apply_refuse(run, i, errnum, why);
         /* When the first was refused, no link was made and the others had nothing to work on. */
-        if (!run->batch.is_transaction && (nth > 0 || run->group[i].verb == OP_CHANGE))
+        if (!run->batch.is_transaction &&
+            (nth > 0 || run->slots[i].begun || run->group[i].verb == OP_CHANGE))
             run->slots[i].state = HALF;
         return;
     }
-    refuse_pending(run, errnum, why);
-}
-
-static int encode_rtnl(struct run *run, const struct op *op, const struct netlink *nl,
-                       struct weft_error *err)
-{
-    struct rtnl_target target = {.nl = nl, .peer_ns = -1, .has_ipv6 = run->k->has_ipv6};
-
-    if (op->verb == OP_ADD && op->fact.kind == FACT_LINK && op->fact.link.kind == LINK_VETH) {
-        target.peer_ns = ns_pool_fd(&run->pool, op->fact.link.peer_ns, err);
-        if (target.peer_ns < 0)
-            return target.peer_ns;
-    }
-    return rtnl_encode(&run->batch, &target, op, err);
+    apply_refuse_pending(run, errnum, why);
 }
 
 static int encode(struct run *run, const struct op *op, struct netlink *nl, struct weft_error *err)
@@ -203,11 +146,11 @@ static int encode(struct run *run, const struct op *op, struct netlink *nl, stru
         return nft_encode(&run->batch, op, 1, err);
     if (op->fact.kind == FACT_NFT_ACCEPT)
         return nft_accept_encode(&run->batch, nl, op, err);
-    return encode_rtnl(run, op, nl, err);
+    return apply_encode_rtnl(run, op, err);
 }
 
 /* Encodes what is pending. */
-static void encode_group(struct run *run, struct netlink *nl)
+void apply_encode_group(struct run *run, struct netlink *nl)
 {
     for (size_t i = 0; i < run->count; i++) {
         struct netlink_batch before = run->batch;
@@ -221,7 +164,9 @@ static void encode_group(struct run *run, struct netlink *nl)
         r = encode(run, op, nl, &err);
         if (r < 0) {
             netlink_batch_rollback(&run->batch, &before);
-            refuse(run, i, -r, err.text);
+            apply_refuse(run, i, -r, err.text);
+            if (run->slots[i].begun)
+                run->slots[i].state = HALF;
         }
         run->slots[i].first_message = before.count;
         run->slots[i].messages = run->batch.count - before.count;
@@ -229,76 +174,13 @@ static void encode_group(struct run *run, struct netlink *nl)
 }
 
 /* The conversation broke off: nobody knows how far the kernel got. */
-static void refuse_unheard(struct run *run, int errnum, const char *why)
+void apply_refuse_unheard(struct run *run, int errnum, const char *why)
 {
     for (size_t i = 0; i < run->count; i++)
         if (run->slots[i].state == PENDING) {
-            refuse(run, i, errnum, why);
+            apply_refuse(run, i, errnum, why);
             run->slots[i].state = HALF;
         }
-}
-
-static void run_rtnl(struct run *run)
-{
-    struct weft_error err;
-    struct netlink *nl;
-    int r;
-
-    ns_pool_make_room(&run->pool, run->count + 1);
-    r = ns_pool_rtnl(&run->pool, run->group->fact.ns, &nl, &err);
-    if (r < 0) {
-        refuse_pending(run, -r, err.text);
-        return;
-    }
-    netlink_batch_reset(&run->batch, nl);
-    encode_group(run, nl);
-    if (run->batch.count == 0)
-        return;
-    r = netlink_batch_run(nl, &run->batch, message_refused, run, &err);
-    if (r < 0)
-        refuse_unheard(run, -r, err.text);
-}
-
-static void removal_refused(void *ctx, size_t link, int errnum, const char *why)
-{
-    struct run *run = ctx;
-    size_t pending = 0;
-
-    for (size_t i = 0; i < run->count; i++)
-        if (run->slots[i].messages && pending++ == link)
-            refuse(run, i, errnum, why);
-}
-
-static struct removal_target removal_target(struct run *run, const struct fact_link *link)
-{
-    struct removal_target target = {.name = link->name, .peer_name = link->peer_name};
-    struct netlink *nl;
-
-    /* A namespace that cannot be entered is gone, and all its links with it. */
-    if (link->kind == LINK_VETH && *link->peer_name &&
-        ns_pool_rtnl(&run->pool, link->peer_ns, &nl, NULL) >= 0)
-        target.peer_nl = nl;
-    return target;
-}
-
-static void run_removal(struct run *run)
-{
-    struct removal_target targets[RTNL_GROUP_MAX];
-    struct weft_error err;
-    size_t count = 0;
-    int r;
-
-    ns_pool_make_room(&run->pool, run->count);
-    for (size_t i = 0; i < run->count; i++) {
-        run->slots[i].messages = run->slots[i].state == PENDING;
-        if (run->slots[i].messages)
-            targets[count++] = removal_target(run, &run->group[i].fact.link);
-    }
-    if (count == 0)
-        return;
-    r = removal_run(&run->k->removals, targets, count, removal_refused, run, &err);
-    if (r < 0)
-        refuse_pending(run, -r, err.text);
 }
 
 static void try_nft(struct run *run)
@@ -310,16 +192,16 @@ static void try_nft(struct run *run)
     netlink_batch_reset(&run->batch, nl);
     r = nft_batch_begin(&run->batch, &err);
     if (r >= 0)
-        encode_group(run, nl);
+        apply_encode_group(run, nl);
     if (r >= 0)
         r = nft_batch_end(&run->batch, &err);
     if (r < 0)
-        refuse_pending(run, -r, err.text);
+        apply_refuse_pending(run, -r, err.text);
     if (count_pending(run) == 0)
         return;
-    r = netlink_batch_run(nl, &run->batch, message_refused, run, &err);
+    r = netlink_batch_run(nl, &run->batch, apply_message_refused, run, &err);
     if (r < 0)
-        refuse_unheard(run, -r, err.text);
+        apply_refuse_unheard(run, -r, err.text);
 }
 
 static void note_refusal(void *ctx, unsigned message _unused_, int errnum _unused_,
@@ -344,7 +226,7 @@ static bool run_packed(struct run *run)
         return false;
     r = netlink_batch_run(nl, &run->batch, note_refusal, &refused, &err);
     if (r < 0)
-        refuse_unheard(run, -r, err.text);
+        apply_refuse_unheard(run, -r, err.text);
     return r < 0 || !refused;
 }
 
@@ -358,7 +240,7 @@ static void run_nft(struct run *run)
         return;
     do {
         if (run->failures && !run->lenient) {
-            refuse_pending(run, run->first_errnum, "");
+            apply_refuse_pending(run, run->first_errnum, "");
             return;
         }
         pending = count_pending(run);
@@ -469,7 +351,7 @@ static void run_single(struct run *run, struct done *done)
     else
         r = run_base(run, op, &err);
     if (r < 0)
-        refuse(run, 0, -r, err.text);
+        apply_refuse(run, 0, -r, err.text);
 }
 
 /* Counts the group's operations for fault injection. */
@@ -479,7 +361,7 @@ static void count_faults(struct run *run)
 
     for (size_t i = 0; i < run->count; i++)
         if (++k->fault_count == k->fault_nth && k->fault == KERNEL_FAULT_FAIL)
-            refuse(run, i, EIO, "");
+            apply_refuse(run, i, EIO, "");
 }
 
 static void run_group(struct run *run, const struct op *ops, size_t count)
@@ -489,7 +371,7 @@ static void run_group(struct run *run, const struct op *ops, size_t count)
     run->group = ops;
     run->count = count;
     for (size_t i = 0; i < count; i++)
-        run->slots[i].state = PENDING;
+        run->slots[i] = (struct slot){.state = PENDING};
     if (run->forward)
         count_faults(run);
     switch (carrier_of(ops)) {
@@ -497,14 +379,14 @@ static void run_group(struct run *run, const struct op *ops, size_t count)
         run_single(run, &first);
         break;
     case CARRIER_RTNL:
-        run_rtnl(run);
+        apply_rtnl(run);
         break;
     case CARRIER_ELEM:
     case CARRIER_ACCEPT:
         run_nft(run);
         break;
     case CARRIER_REMOVAL:
-        run_removal(run);
+        apply_removal(run);
         break;
     }
     for (size_t i = 0; run->done && i < count; i++)

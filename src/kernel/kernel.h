@@ -74,6 +74,10 @@ int kernel_routes(struct kernel *k, struct prefix **ret, size_t *ret_count, stru
 /* The MTU of the link of the host's default route; 0 when there is none. */
 int kernel_default_mtu(struct kernel *k, uint32_t *ret, struct weft_error *err);
 
+/* The host's links, addresses and routes as they are, added to ret. Cheaper than kernel_observe. 0
+ * or -errno. */
+int kernel_links(struct kernel *k, struct fact_set *ret, struct weft_error *err);
+
 /* The index of a link in a namespace (NULL: the host); -ENODEV when it is not there. Positive on
  * success. */
 int kernel_link_index(struct kernel *k, const struct kstate_ns *ns, const char *name);

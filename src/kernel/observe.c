@@ -30,7 +30,11 @@ static int observe_links(struct observer *o, const struct kstate_ns *ns, unsigne
     struct netlink *nl;
     int r = ns_pool_rtnl(&o->pool, ns, &nl, err);
 
-    return r < 0 ? r : rtnl_observe(nl, ns, number, o->desired, &o->links, &o->facts, err);
+    if (r >= 0)
+        r = rtnl_observe(nl, ns, number, o->desired, &o->links, &o->facts, err);
+    if (r >= 0)
+        r = rtnl_name_parents(nl, o->k->host_ns, number, &o->links, &o->facts, err);
+    return r;
 }
 
 static int observe_resolver(struct observer *o, const struct kstate_ns *ns, struct weft_error *err)

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "base/str.h"
-#include "kernel/netlink.h"
+#include "kernel/netns.h"
 
 /* Past this many the oldest is waited for: a bound for memory, and by then the kernel is the
  * bottleneck anyway. */
@@ -51,6 +51,7 @@ static void *remove_link(void *arg)
 
     if (result < 0)
         r->errnum = -result;
+    netlink_close(&r->nl); /* it holds its namespace */
     atomic_store(&r->ended, true);
     (void)eventfd_write(r->ended_fd, 1);
     return NULL;
@@ -94,7 +95,21 @@ static int encode(struct removal *r)
     return 0;
 }
 
-static int begin(const char *name, int ended_fd, struct removal **ret, struct weft_error *err)
+static int open_socket(const struct removal_target *target, struct netlink *ret,
+                       struct weft_error *err)
+{
+    int r = target->ns < 0 ? 0 : netns_enter(target->ns, err);
+
+    if (r < 0)
+        return r;
+    r = netlink_open(ret, NETLINK_ROUTE, err);
+    if (target->ns >= 0)
+        netns_leave(target->host_ns);
+    return r;
+}
+
+static int begin(const struct removal_target *target, int ended_fd, struct removal **ret,
+                 struct weft_error *err)
 {
     _cleanup_removal_ struct removal *r = calloc(1, sizeof *r);
     int result;
@@ -102,8 +117,8 @@ static int begin(const char *name, int ended_fd, struct removal **ret, struct we
     if (!r)
         return weft_oom(err);
     r->ended_fd = -1;
-    (void)str_copy(r->name, sizeof r->name, name);
-    result = netlink_open(&r->nl, NETLINK_ROUTE, err);
+    memcpy(r->name, target->name, sizeof r->name);
+    result = open_socket(target, &r->nl, err);
     if (result < 0)
         return result;
     r->ended_fd = dup(ended_fd);
@@ -171,7 +186,7 @@ static int watch_open(struct watch *w, size_t count, struct weft_error *err)
 
 static bool is_out_of_sight(const struct removal *r, const struct removal_target *target)
 {
-    return netlink_link_index(&r->nl, r->name) < 0 &&
+    return netlink_link_index(target->nl, r->name) < 0 &&
            (!target->peer_nl || netlink_link_index(target->peer_nl, target->peer_name) < 0);
 }
 
@@ -205,7 +220,7 @@ static void begin_all(struct watch *w, const struct removal_target *targets, siz
     for (size_t i = 0; i < count; i++) {
         struct weft_error err;
         struct removal *r = NULL;
-        int result = begin(targets[i].name, w->ended_fd, &r, &err);
+        int result = begin(&targets[i], w->ended_fd, &r, &err);
 
         if (result < 0) {
             refused(ctx, i, -result, err.text);

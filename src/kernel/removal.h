@@ -15,6 +15,7 @@
  * refusal. Threads that are done are joined by and by.
  */
 
+#include <net/if.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -24,7 +25,10 @@ struct removal;
 
 /* What is to be removed. */
 struct removal_target {
-    const char *name;
+    char name[IFNAMSIZ];
+    int ns; /* the namespace that it is in; -1: the calling thread's own, which is */
+    int host_ns;
+    const struct netlink *nl; /* a socket there */
     /* Of a veth pair: the other end and a socket in its namespace. The kernel unlists one end after
      * the other. NULL: not looked at. */
     const char *peer_name;
@@ -41,7 +45,7 @@ struct removals {
  * it gave none). */
 typedef void removal_refused_fn(void *ctx, size_t link, int errnum, const char *why);
 
-/* Removes links of the calling thread's namespace; returns when each is gone or refused. -errno
+/* Removes links; returns when each is gone or refused. -errno
  * when that could not be found out. */
 int removal_run(struct removals *removals, const struct removal_target *targets, size_t count,
                 removal_refused_fn *refused, void *ctx, struct weft_error *err);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Links refer to each other by index: the master of a port, the other end of a veth. Indices become
- * names when all links of a namespace have been read, and veth ends find each other when all
- * namespaces have: the host's end tells the index of the other one, and in which namespace it is by
- * the number (nsid) that the host has for it.
+ * Links refer to each other by index: the master of a port, the other end of a veth, the parent of
+ * a macvlan. Indices become names when all links of a namespace have been read, and veth ends find
+ * each other when all namespaces have: the host's end tells the index of the other one, and in
+ * which namespace it is by the number (nsid) that the host has for it. Parents are links of the
+ * host, whose links are read first; a link in another namespace tells so by the number which that
+ * one has for the host.
  */
 
 #include <errno.h>
@@ -16,7 +18,7 @@
 
 #include "base/str.h"
 #include "kernel/local_addrs.h"
-#include "kernel/rtnl.h"
+#include "kernel/rtnl_link.h"
 #include "kernel/tc.h"
 
 #define REQUEST_SIZE 64
@@ -32,6 +34,7 @@ struct observation {
     size_t first_link;
     struct fact_set *facts;
     size_t fact_count; /* before the dump that is running */
+    bool has_vlans;    /* some bridge is aware of them */
 };
 
 /* An interrupted dump starts over: forget what it gave. */
@@ -83,119 +86,16 @@ static const struct rtnl_link *find_link(const struct rtnl_links *links, unsigne
     return bsearch(&key, links->links, links->count, sizeof key, compare_links);
 }
 
-static void read_kind(const char *kind, bool is_host, struct fact_link *link)
-{
-    if (str_equal(kind, "bridge"))
-        link->kind = LINK_BRIDGE;
-    else if (str_equal(kind, "veth"))
-        link->kind = is_host ? LINK_VETH : LINK_VETH_PEER;
-}
-
-static bool read_isolated(const struct nlattr *port)
-{
-    const struct nlattr *attr;
-
-    mnl_attr_for_each_nested(attr, port)
-    {
-        if (mnl_attr_get_type(attr) == IFLA_BRPORT_ISOLATED)
-            return mnl_attr_get_u8(attr);
-    }
-    return false;
-}
-
-static void read_info(const struct nlattr *info, bool is_host, struct fact_link *link)
-{
-    const struct nlattr *attr;
-    bool is_port = false; /* of a bridge: the master's kind comes before what it says of the port */
-
-    mnl_attr_for_each_nested(attr, info)
-    {
-        switch (mnl_attr_get_type(attr)) {
-        case IFLA_INFO_KIND:
-            read_kind(mnl_attr_get_str(attr), is_host, link);
-            break;
-        case IFLA_INFO_SLAVE_KIND:
-            is_port = str_equal(mnl_attr_get_str(attr), "bridge");
-            break;
-        case IFLA_INFO_SLAVE_DATA:
-            link->isolated = is_port && read_isolated(attr);
-            break;
-        default:
-            break;
-        }
-    }
-}
-
-/* A link without IPv6 does not make itself an address either. */
-static bool read_no_autoconf(const struct nlattr *spec)
-{
-    const struct nlattr *family, *attr;
-
-    mnl_attr_for_each_nested(family, spec)
-    {
-        if (mnl_attr_get_type(family) != AF_INET6)
-            continue;
-        mnl_attr_for_each_nested(
-            attr, family) if (mnl_attr_get_type(attr) ==
-                              IFLA_INET6_ADDR_GEN_MODE) return mnl_attr_get_u8(attr) ==
-            IN6_ADDR_GEN_MODE_NONE;
-    }
-    return true;
-}
-
-static void read_link_attr(const struct nlattr *attr, struct fact *fact, struct rtnl_link *ends)
-{
-    struct fact_link *link = &fact->link;
-
-    switch (mnl_attr_get_type(attr)) {
-    case IFLA_IFNAME:
-        (void)str_copy(link->name, sizeof link->name, mnl_attr_get_str(attr));
-        break;
-    case IFLA_MTU:
-        link->mtu = mnl_attr_get_u32(attr);
-        break;
-    case IFLA_ADDRESS:
-        if (mnl_attr_get_payload_len(attr) == sizeof link->mac.bytes)
-            memcpy(link->mac.bytes, mnl_attr_get_payload(attr), sizeof link->mac.bytes);
-        break;
-    case IFLA_GROUP:
-        fact->owned = mnl_attr_get_u32(attr) == FACT_LINK_GROUP;
-        break;
-    case IFLA_MASTER:
-        ends->master = (int)mnl_attr_get_u32(attr);
-        break;
-    case IFLA_LINK:
-        ends->peer_index = (int)mnl_attr_get_u32(attr);
-        break;
-    case IFLA_LINK_NETNSID:
-        ends->peer_nsid = (int)mnl_attr_get_u32(attr);
-        break;
-    case IFLA_LINKINFO:
-        read_info(attr, !fact->ns, link);
-        break;
-    case IFLA_AF_SPEC:
-        link->no_autoconf = read_no_autoconf(attr);
-        break;
-    default:
-        break;
-    }
-}
-
 static int take_link(void *ctx, const struct nlmsghdr *nlh)
 {
-    const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
     struct observation *o = ctx;
-    struct fact fact = {.kind = FACT_LINK, .ns = o->ns, .link.no_autoconf = true};
-    struct rtnl_link ends = {.ns = o->ns_number, .peer_nsid = -1, .fact = o->facts->count};
-    const struct nlattr *attr;
+    struct fact fact = {.kind = FACT_LINK, .ns = o->ns};
+    struct rtnl_link ends = {.ns = o->ns_number, .fact = o->facts->count};
     int r;
 
-    if (nlh->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(nlh) < sizeof *info)
+    if (rtnl_link_read(nlh, &fact, &ends) < 0)
         return 0;
-    ends.index = info->ifi_index;
-    fact.link.kind = info->ifi_flags & IFF_LOOPBACK ? LINK_LOOPBACK : LINK_OTHER;
-    fact.link.up = info->ifi_flags & IFF_UP;
-    mnl_attr_for_each(attr, nlh, sizeof *info) read_link_attr(attr, &fact, &ends);
+    o->has_vlans |= fact.link.vlan_aware;
     r = add_link(o->links, &ends);
     return r < 0 ? r : fact_set_add(o->facts, &fact);
 }
@@ -223,6 +123,43 @@ static int observe_links(struct netlink *nl, struct observation *o, struct weft_
                    IFNAMSIZ);
     }
     return 0;
+}
+
+static int take_port_vlans(void *ctx, const struct nlmsghdr *nlh)
+{
+    const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+    struct observation *o = ctx;
+    const struct rtnl_link *port;
+    const struct nlattr *attr;
+
+    if (nlh->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(nlh) < sizeof *info)
+        return 0;
+    port = find_link(o->links, o->ns_number, info->ifi_index);
+    if (!port || !port->master)
+        return 0;
+    mnl_attr_for_each(attr, nlh, sizeof *info)
+    {
+        if (mnl_attr_get_type(attr) == IFLA_AF_SPEC)
+            rtnl_read_port_vlans(attr, &o->facts->facts[port->fact].link);
+    }
+    return 0;
+}
+
+static void forget_nothing(void *ctx _unused_)
+{
+}
+
+static int observe_port_vlans(struct netlink *nl, struct observation *o, struct weft_error *err)
+{
+    char request[REQUEST_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
+    struct nlmsghdr *nlh = mnl_nlmsg_put_header(request);
+    struct ifinfomsg *info;
+
+    nlh->nlmsg_type = RTM_GETLINK;
+    info = mnl_nlmsg_put_extra_header(nlh, sizeof *info);
+    info->ifi_family = AF_BRIDGE;
+    mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
+    return netlink_dump(nl, nlh, take_port_vlans, forget_nothing, o, err);
 }
 
 /* The name of the link with this index; NULL when it came after the links were read. */
@@ -306,6 +243,8 @@ int rtnl_observe(struct netlink *nl, const struct kstate_ns *ns, unsigned ns_num
                             .fact_count = ret->count};
     int r = observe_links(nl, &o, err);
 
+    if (r >= 0 && o.has_vlans)
+        r = observe_port_vlans(nl, &o, err);
     if (r >= 0)
         r = tc_observe(nl, ns, ns_number, links, ret, err);
     if (r >= 0)
@@ -322,6 +261,37 @@ static unsigned find_ns(const int *nsids, size_t count, int nsid)
     for (size_t i = 0; i < count; i++)
         if (nsids[i] == nsid)
             return (unsigned)i + 1;
+    return 0;
+}
+
+static bool lies_on_parent(const struct fact_link *link)
+{
+    return link->kind == LINK_VLAN || link->kind == LINK_MACVLAN || link->kind == LINK_IPVLAN;
+}
+
+/* Only for those that need it is the kernel asked by which number their namespace knows the host.
+ */
+int rtnl_name_parents(struct netlink *nl, int host_ns, unsigned ns_number,
+                      const struct rtnl_links *links, struct fact_set *facts,
+                      struct weft_error *err)
+{
+    int host_nsid = ns_number ? -2 : -1;
+
+    for (size_t i = links->count; i-- > 0 && links->links[i].ns == ns_number;) {
+        const struct rtnl_link *link = &links->links[i], *parent;
+        struct fact_link *to = &facts->facts[link->fact].link;
+        int r = 0;
+
+        if (!lies_on_parent(to))
+            continue;
+        if (host_nsid == -2)
+            r = rtnl_nsid(nl, host_ns, &host_nsid, err);
+        if (r < 0)
+            return r;
+        parent = link->peer_nsid == host_nsid ? find_link(links, 0, link->peer_index) : NULL;
+        if (parent && (link->peer_nsid >= 0 || !ns_number))
+            memcpy(to->parent, facts->facts[parent->fact].link.name, IFNAMSIZ);
+    }
     return 0;
 }
 

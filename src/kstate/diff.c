@@ -14,6 +14,10 @@
  * remembered. A thing that was not seen but is desired counts like one that is removed: it will be
  * fresh, and nothing can be resting on it yet.
  *
+ * A borrowed link is there before and after; weft's hold on it is that it is desired, and there is
+ * no mark in the kernel. So a bridge's port that nobody desires is taken for a stranger's choice (a
+ * virtual machine's, say) and left alone: it comes free with the bridge.
+ *
  * Then a desired fact that finds a staying one is satisfied or changed, any other is added; and the
  * operations are put in order.
  */
@@ -70,11 +74,19 @@ static struct fact link_key(const struct kstate_ns *ns, const char *name)
     return key;
 }
 
+static bool is_borrowed(const struct fact_set *set, const struct fact *key)
+{
+    const struct fact *fact = fact_set_find(set, key);
+
+    return fact && fact->link.kind == LINK_BORROWED;
+}
+
+/* A borrowed link is there before and after. */
 static bool link_is_fresh(const struct diff *d, const struct kstate_ns *ns, const char *name)
 {
     struct fact key = link_key(ns, name);
 
-    return is_fresh(d, &key);
+    return !is_borrowed(d->seen, &key) && !is_borrowed(d->desired, &key) && is_fresh(d, &key);
 }
 
 /* A ruleset of another version is loaded anew, without its elements. One that was tampered with is
@@ -130,14 +142,35 @@ static bool falls_with_other_end(const struct diff *d, const struct fact *seen)
     return end && end->link.kind == LINK_VETH && fate_of(d, end) == FATE_REMOVED;
 }
 
+static bool lies_on_parent(const struct fact_link *link)
+{
+    return link->kind == LINK_VLAN || link->kind == LINK_MACVLAN || link->kind == LINK_IPVLAN;
+}
+
+static bool falls_with_parent(const struct diff *d, const struct fact *seen)
+{
+    return lies_on_parent(&seen->link) && *seen->link.parent &&
+           link_is_fresh(d, NULL, seen->link.parent);
+}
+
+/* What came from the host must not be left to the end of its namespace. That would take a link that
+ * is only lent out along. A macvlan or ipvlan would go, too, but later, when the kernel gets to it,
+ * and would until then keep its MAC or addresses from being used again on its parent. */
+static bool outlives_its_namespace(const struct fact *seen)
+{
+    return seen->kind == FACT_LINK && seen->owned &&
+           (seen->link.kind == LINK_MOVED || seen->link.kind == LINK_MACVLAN ||
+            seen->link.kind == LINK_IPVLAN);
+}
+
 /* Does it go, or has it gone, with what it rests on? */
 static bool falls(const struct diff *d, const struct fact *seen)
 {
-    if (seen->kind != FACT_NETNS && netns_is_fresh(d, seen->ns))
+    if (seen->kind != FACT_NETNS && netns_is_fresh(d, seen->ns) && !outlives_its_namespace(seen))
         return true;
     switch (seen->kind) {
     case FACT_LINK:
-        return falls_with_other_end(d, seen);
+        return falls_with_other_end(d, seen) || falls_with_parent(d, seen);
     case FACT_SYSCTL:
         return sysctl_link_is_fresh(d, seen);
     case FACT_SHAPE:
@@ -160,20 +193,36 @@ static bool falls(const struct diff *d, const struct fact *seen)
     return false;
 }
 
+/* Of a borrowed link only the master can be taken back. */
 static bool can_be_removed(const struct fact *seen)
 {
-    return seen->kind != FACT_SYSCTL &&
-           !(seen->kind == FACT_LINK && seen->link.kind == LINK_LOOPBACK);
+    if (seen->kind != FACT_LINK)
+        return seen->kind != FACT_SYSCTL;
+    return seen->link.kind != LINK_LOOPBACK &&
+           (seen->link.kind != LINK_BORROWED || *seen->link.master);
 }
 
-/* A link of another kind, or half a pair, cannot be changed into what is desired. */
+/* What a link has from birth. */
+static bool is_born_alike(const struct fact_link *seen, const struct fact_link *desired)
+{
+    if (desired->kind == LINK_MOVED)
+        return str_equal(seen->parent, desired->parent);
+    return !lies_on_parent(desired) ||
+           (str_equal(seen->parent, desired->parent) &&
+            (!desired->mode || seen->mode == desired->mode) &&
+            (!desired->port_mode || seen->port_mode == desired->port_mode) &&
+            (desired->kind != LINK_VLAN || seen->vlan == desired->vlan));
+}
+
+/* A link of another kind or birth, half a pair, or one whose namespace is made anew cannot be
+ * changed into what is desired. */
 static bool must_be_made_anew(const struct diff *d, const struct fact *seen,
                               const struct fact *desired)
 {
-    if (seen->kind != FACT_LINK)
+    if (seen->kind != FACT_LINK || desired->link.kind == LINK_BORROWED)
         return false;
-    return seen->link.kind != desired->link.kind ||
-           (is_veth(desired) && !pair_is_whole(d, seen, desired));
+    return seen->link.kind != desired->link.kind || !is_born_alike(&seen->link, &desired->link) ||
+           (is_veth(desired) && !pair_is_whole(d, seen, desired)) || netns_is_fresh(d, seen->ns);
 }
 
 static enum fate work_out_fate(const struct diff *d, const struct fact *seen)
@@ -200,8 +249,30 @@ static enum fate fate_of(const struct diff *d, const struct fact *seen)
     return *fate;
 }
 
-static int plan_add(struct plan *plan, enum op_verb verb, const struct fact *fact,
-                    const struct fact *old)
+#define DEPTH_MAX 16 /* a bound for sets that contradict themselves */
+
+/* How many links of the set lie below a link: its master and its parent, and what these lie on. */
+static unsigned link_depth(const struct fact_set *set, const struct fact *link, unsigned bound)
+{
+    unsigned master = 0, parent = 0;
+    struct fact key;
+    const struct fact *below;
+
+    if (*link->link.master && bound) {
+        key = link_key(link->ns, link->link.master);
+        below = fact_set_find(set, &key);
+        master = below ? 1 + link_depth(set, below, bound - 1) : 0;
+    }
+    if (lies_on_parent(&link->link) && *link->link.parent && bound) {
+        key = link_key(NULL, link->link.parent);
+        below = fact_set_find(set, &key);
+        parent = below ? 1 + link_depth(set, below, bound - 1) : 0;
+    }
+    return master > parent ? master : parent;
+}
+
+static int plan_add(const struct diff *d, struct plan *plan, enum op_verb verb,
+                    const struct fact *fact, const struct fact *old)
 {
     if (plan->count == plan->capacity) {
         size_t capacity = plan->capacity ? 2 * plan->capacity : 16;
@@ -215,6 +286,9 @@ static int plan_add(struct plan *plan, enum op_verb verb, const struct fact *fac
     plan->ops[plan->count] = (struct op){.verb = verb, .fact = *fact};
     if (old)
         plan->ops[plan->count].old = *old;
+    if (fact->kind == FACT_LINK)
+        plan->ops[plan->count].depth =
+            link_depth(verb == OP_REMOVE ? d->seen : d->desired, fact, DEPTH_MAX);
     plan->count++;
     return 0;
 }
@@ -227,7 +301,7 @@ static int plan_removals(const struct diff *d, struct plan *plan)
         const struct fact *seen = &d->seen->facts[i];
 
         if (fate_of(d, seen) == FATE_REMOVED)
-            r = plan_add(plan, OP_REMOVE, seen, seen);
+            r = plan_add(d, plan, OP_REMOVE, seen, seen);
     }
     return r;
 }
@@ -239,8 +313,16 @@ static void keep_open_attributes(struct fact_link *link, const struct fact_link 
     link->no_autoconf |= seen->no_autoconf;
     if (!*link->master)
         (void)str_copy(link->master, sizeof link->master, seen->master);
-    if (str_equal(link->master, seen->master))
+    if (str_equal(link->master, seen->master)) {
         link->isolated |= seen->isolated;
+        link->hairpin |= seen->hairpin;
+        link->trunk |= seen->trunk;
+        /* That of a VLAN interface is its own, not one that it is in as a port. */
+        if (!link->vlan && seen->kind != LINK_VLAN)
+            link->vlan = seen->vlan;
+    }
+    link->stp |= seen->stp;
+    link->vlan_aware |= seen->vlan_aware;
     if (!mac_is_set(&link->mac))
         link->mac = seen->mac;
     if (!link->mtu)
@@ -261,47 +343,54 @@ static int plan_desired(const struct diff *d, const struct fact *desired, struct
     struct fact from, to;
 
     if (seen && fate_of(d, seen) == FATE_FALLS && moves_early(d, seen, desired)) {
-        int r = plan_add(plan, OP_CHANGE, desired, seen);
+        int r = plan_add(d, plan, OP_CHANGE, desired, seen);
 
         if (r == 0)
             plan->ops[plan->count - 1].early = true;
         return r;
     }
     if (!seen || fate_of(d, seen) != FATE_STAYS)
-        return plan_add(plan, OP_ADD, desired, NULL);
+        return plan_add(d, plan, OP_ADD, desired, NULL);
     from = *seen;
     /* A port outlives its bridge, but then it is nobody's port. */
     if (from.kind == FACT_LINK && link_is_fresh(d, from.ns, from.link.master)) {
         from.link.master[0] = '\0';
-        from.link.isolated = false;
+        from.link.isolated = from.link.hairpin = from.link.trunk = false;
+        if (from.link.kind != LINK_VLAN)
+            from.link.vlan = 0;
     }
     if (fact_satisfies(&from, desired))
         return 0;
     to = *desired;
     if (to.kind == FACT_LINK)
         keep_open_attributes(&to.link, &from.link);
-    return plan_add(plan, OP_CHANGE, &to, &from);
+    return plan_add(d, plan, OP_CHANGE, &to, &from);
 }
 
 /* Kinds in the order in which they come true; but the guard of a port stands before the port comes,
- * and until it has gone. */
+ * and until it has gone, and a route by a router comes after those on links, of which one may lead
+ * to the router. */
 static int rank(const struct fact *fact)
 {
+    if (fact->kind == FACT_ROUTE && addr_is_set(&fact->route.via))
+        return 2 * FACT_ROUTE + 1;
     if (fact->kind == FACT_NFT_ELEM && fact->elem.table == NFT_TABLE_BRIDGE)
         return 2 * FACT_LINK - 1;
     return 2 * (int)fact->kind;
 }
 
-/* Within one stage: by namespace, then as facts come true; a bridge before its ports. */
-static int compare_facts(const struct fact *a, const struct fact *b)
+/* Within one stage: by namespace, then as facts come true; a link after those below it. */
+static int compare_within_stage(const struct op *a, const struct op *b)
 {
-    int c = kstate_ns_compare(a->ns, b->ns);
+    int c = kstate_ns_compare(a->fact.ns, b->fact.ns);
 
     if (c == 0)
-        c = rank(a) - rank(b);
-    if (c == 0 && a->kind == FACT_LINK && b->kind == FACT_LINK)
-        c = (int)a->link.kind - (int)b->link.kind;
-    return c ? c : fact_compare_key(a, b);
+        c = rank(&a->fact) - rank(&b->fact);
+    if (c == 0 && a->fact.kind == FACT_LINK && b->fact.kind == FACT_LINK)
+        c = (int)a->depth - (int)b->depth;
+    if (c == 0 && a->fact.kind == FACT_LINK && b->fact.kind == FACT_LINK)
+        c = (int)a->fact.link.kind - (int)b->fact.link.kind;
+    return c ? c : fact_compare_key(&a->fact, &b->fact);
 }
 
 static int stage(const struct op *op)
@@ -324,8 +413,7 @@ static int compare_ops(const void *left, const void *right)
 
     if (c)
         return c;
-    return a->verb == OP_REMOVE ? compare_facts(&b->fact, &a->fact)
-                                : compare_facts(&a->fact, &b->fact);
+    return a->verb == OP_REMOVE ? compare_within_stage(b, a) : compare_within_stage(a, b);
 }
 
 /* Large plans are about one set mostly: then they are in order already. */

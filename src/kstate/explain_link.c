@@ -12,19 +12,82 @@ static bool has_ipv6(const struct fact_link *link)
     return link->mtu == 0 || link->mtu >= 1280;
 }
 
-/* A new port is not isolated. */
-static void explain_isolation(const struct fact *fact, const struct fact_link *from,
-                              struct strbuf *out)
+static void add_setting(struct strbuf *out, const char *name, bool value)
+{
+    strbuf_printf(out, " %s %s", name, value ? "on" : "off");
+}
+
+/* What a bridge knows of its port. A new one is not isolated, and has no hairpin mode. */
+static void explain_port(const struct fact *fact, const struct fact_link *from, struct strbuf *out)
 {
     const struct fact_link *to = &fact->link;
-    bool isolated = from->isolated && str_equal(from->master, to->master);
+    _cleanup_strbuf_ struct strbuf settings = {0};
+    bool same_port = str_equal(from->master, to->master);
 
-    if (!*to->master || to->isolated == isolated)
+    if (!*to->master)
+        return;
+    if (to->isolated != (from->isolated && same_port))
+        add_setting(&settings, "isolated", to->isolated);
+    if (to->hairpin != (from->hairpin && same_port))
+        add_setting(&settings, "hairpin", to->hairpin);
+    if (settings.len == 0)
         return;
     explain_command("bridge", fact, out);
     strbuf_puts(out, " link set dev");
     explain_word(out, to->name);
-    strbuf_printf(out, " isolated %s\n", to->isolated ? "on" : "off");
+    strbuf_printf(out, "%s\n", strbuf_text(&settings));
+}
+
+/* Begins a line about a port's VLANs. */
+static void begin_vlan(const struct fact *fact, const char *verb, struct strbuf *out)
+{
+    explain_command("bridge", fact, out);
+    strbuf_printf(out, " vlan %s dev", verb);
+    explain_word(out, fact->link.name);
+}
+
+static void explain_port_vlans(const struct fact *fact, const struct fact_link *from,
+                               struct strbuf *out)
+{
+    struct link_vlan_change change = link_vlan_change(&fact->link, from);
+
+    if (change.leave) {
+        begin_vlan(fact, "del", out);
+        strbuf_printf(out, " vid %u-%u\n", change.leave, LINK_VLAN_MAX);
+    }
+    if (change.becomes_trunk) {
+        begin_vlan(fact, "add", out);
+        strbuf_printf(out, " vid %u-%u\n", LINK_TRUNK_FIRST, LINK_VLAN_MAX);
+    }
+    if (change.join) {
+        begin_vlan(fact, "add", out);
+        strbuf_printf(out, " vid %u pvid untagged\n", change.join);
+    }
+}
+
+static void add_bridge_settings(const struct fact_link *to, const struct fact_link *from,
+                                struct strbuf *out)
+{
+    if (to->kind != LINK_BRIDGE)
+        return;
+    if (to->stp != from->stp)
+        strbuf_printf(out, " stp_state %d", to->stp);
+    if (to->vlan_aware != from->vlan_aware)
+        strbuf_printf(out, " vlan_filtering %d", to->vlan_aware);
+}
+
+static void explain_bridge(const struct fact *fact, const struct fact_link *from,
+                           struct strbuf *out)
+{
+    _cleanup_strbuf_ struct strbuf settings = {0};
+
+    add_bridge_settings(&fact->link, from, &settings);
+    if (settings.len == 0)
+        return;
+    explain_command("ip", fact, out);
+    strbuf_puts(out, " link set dev");
+    explain_word(out, fact->link.name);
+    strbuf_printf(out, " type bridge%s\n", strbuf_text(&settings));
 }
 
 /* What has to be set on a link that is as `from` says. */
@@ -34,6 +97,7 @@ static void explain_link_settings(const struct fact *fact, const struct fact_lin
     const struct fact_link *to = &fact->link;
     _cleanup_strbuf_ struct strbuf settings = {0};
 
+    explain_bridge(fact, from, out);
     if (mac_is_set(&to->mac) && !mac_equal(&to->mac, &from->mac))
         strbuf_printf(&settings, " address %s", mac_text(&to->mac));
     if (to->mtu && to->mtu != from->mtu)
@@ -54,7 +118,8 @@ static void explain_link_settings(const struct fact *fact, const struct fact_lin
         strbuf_puts(out, strbuf_text(&settings));
         strbuf_puts(out, "\n");
     }
-    explain_isolation(fact, from, out);
+    explain_port(fact, from, out);
+    explain_port_vlans(fact, from, out);
 }
 
 static void add_veth_peer(const struct fact_link *link, struct strbuf *out)
@@ -70,22 +135,92 @@ static void add_veth_peer(const struct fact_link *link, struct strbuf *out)
     strbuf_printf(out, " group %u", FACT_LINK_GROUP);
 }
 
-/* A bridge or a veth pair. Three things cannot be given at birth: the address generation mode,
- * which has to be set before the link is up, a bridge's MTU, which would then follow its ports',
- * and a port's isolation. */
+static void add_type(const struct fact_link *link, struct strbuf *out)
+{
+    static const struct fact_link plain = {0};
+
+    switch (link->kind) {
+    case LINK_BRIDGE:
+        strbuf_puts(out, " type bridge");
+        add_bridge_settings(link, &plain, out);
+        break;
+    case LINK_VLAN:
+        strbuf_printf(out, " type vlan id %u", link->vlan);
+        break;
+    case LINK_IFB:
+        strbuf_puts(out, " type ifb");
+        break;
+    case LINK_MACVLAN:
+        strbuf_printf(out, " type macvlan mode %s",
+                      link_mode_name(link->mode ? link->mode : LINK_MODE_BRIDGE));
+        break;
+    case LINK_IPVLAN:
+        strbuf_printf(out, " type ipvlan mode %s",
+                      link_mode_name(link->mode ? link->mode : LINK_MODE_L2));
+        if (link->port_mode)
+            strbuf_printf(out, " %s", link_mode_name(link->port_mode));
+        break;
+    default:
+        strbuf_puts(out, " type veth");
+        add_veth_peer(link, out);
+        break;
+    }
+}
+
+/* Into its namespace straight from the host, where its name may be somebody else's. */
+static bool is_born_abroad(const struct fact *fact)
+{
+    return fact->ns && (fact->link.kind == LINK_MACVLAN || fact->link.kind == LINK_IPVLAN);
+}
+
+static void explain_naming(const struct fact *fact, const char *unborn, struct strbuf *out)
+{
+    explain_command("ip", fact, out);
+    strbuf_puts(out, " link set dev");
+    explain_word(out, unborn);
+    strbuf_puts(out, " name");
+    explain_word(out, fact->link.name);
+    strbuf_puts(out, "\n");
+}
+
+static void add_born_abroad(const struct fact *fact, const char *unborn, struct strbuf *out)
+{
+    strbuf_puts(out, "ip link add name");
+    explain_word(out, unborn);
+    strbuf_puts(out, " netns");
+    explain_word(out, fact->ns->name);
+}
+
+/* Some things cannot be given at birth: the address generation mode, which has to be set before the
+ * link is up, a bridge's MTU, which would then follow its ports', and what a bridge knows of its
+ * port. */
 static void explain_link_birth(const struct fact *fact, struct strbuf *out)
 {
     const struct fact_link *link = &fact->link;
     struct fact_link born = *link;
+    char unborn[IFNAMSIZ];
 
-    born.no_autoconf = born.up = born.isolated = false;
+    link_unborn_name(link->name, unborn);
+    born.no_autoconf = born.up = born.isolated = born.hairpin = born.trunk = false;
     if (link->kind == LINK_BRIDGE)
         born.mtu = 0;
-    explain_command("ip", fact, out);
-    strbuf_puts(out, " link add name");
-    explain_word(out, link->name);
-    if (mac_is_set(&link->mac))
-        strbuf_printf(out, " address %s", mac_text(&link->mac));
+    if (link->kind != LINK_VLAN)
+        born.vlan = 0;
+    if (link->mode == LINK_MODE_PASSTHRU)
+        born.mac = (struct mac){0}; /* it has its parent's, and the two change together */
+    if (is_born_abroad(fact)) {
+        add_born_abroad(fact, unborn, out);
+    } else {
+        explain_command("ip", fact, out);
+        strbuf_puts(out, " link add name");
+        explain_word(out, link->name);
+    }
+    if (*link->parent) {
+        strbuf_puts(out, " link");
+        explain_word(out, link->parent);
+    }
+    if (mac_is_set(&born.mac))
+        strbuf_printf(out, " address %s", mac_text(&born.mac));
     if (born.mtu)
         strbuf_printf(out, " mtu %u", born.mtu);
     if (*link->master) {
@@ -93,40 +228,94 @@ static void explain_link_birth(const struct fact *fact, struct strbuf *out)
         explain_word(out, link->master);
     }
     strbuf_printf(out, " group %u", FACT_LINK_GROUP);
-    if (link->kind == LINK_BRIDGE) {
-        strbuf_puts(out, " type bridge");
-    } else {
-        strbuf_puts(out, " type veth");
-        add_veth_peer(link, out);
-    }
+    add_type(link, out);
     strbuf_puts(out, "\n");
+    if (is_born_abroad(fact))
+        explain_naming(fact, unborn, out);
     explain_link_settings(fact, &born, out);
+}
+
+static void explain_taking(const struct fact *fact, struct strbuf *out)
+{
+    struct fact_link fresh = {0};
+    _cleanup_strbuf_ struct strbuf alias = {0};
+
+    strbuf_puts(out, "ip link set dev");
+    explain_word(out, fact->link.parent);
+    if (fact->ns) {
+        strbuf_puts(out, " netns");
+        explain_word(out, fact->ns->name);
+    }
+    strbuf_puts(out, " name");
+    explain_word(out, fact->link.name);
+    strbuf_printf(&alias, FACT_MOVED_ALIAS "%s", fact->link.parent);
+    strbuf_printf(out, " group %u alias", FACT_LINK_GROUP);
+    explain_word(out, strbuf_text(&alias));
+    strbuf_puts(out, "\n");
+    explain_link_settings(fact, &fresh, out);
+}
+
+/* The shell's own namespace is the host's. */
+static void explain_return(const struct fact *fact, struct strbuf *out)
+{
+    explain_command("ip", fact, out);
+    strbuf_puts(out, " link set dev");
+    explain_word(out, fact->link.name);
+    if (fact->ns)
+        strbuf_puts(out, " netns $$");
+    strbuf_puts(out, " name");
+    explain_word(out, *fact->link.parent ? fact->link.parent : fact->link.name);
+    strbuf_puts(out, " group 0 alias ''\n");
 }
 
 static void explain_link_removal(const struct fact *fact, struct strbuf *out)
 {
-    bool loopback = fact->link.kind == LINK_LOOPBACK;
+    const char *last = "";
 
+    if (fact->link.kind == LINK_MOVED) {
+        explain_return(fact, out);
+        return;
+    }
+    if (fact->link.kind == LINK_LOOPBACK)
+        last = " down";
+    else if (fact->link.kind == LINK_BORROWED)
+        last = " nomaster";
     explain_command("ip", fact, out);
-    strbuf_puts(out, loopback ? " link set dev" : " link del dev");
+    strbuf_puts(out, *last ? " link set dev" : " link del dev");
     explain_word(out, fact->link.name);
-    strbuf_puts(out, loopback ? " down\n" : "\n");
+    strbuf_printf(out, "%s\n", last);
+}
+
+static void explain_link_addition(const struct fact *fact, struct strbuf *out)
+{
+    /* It is there: the loopback link, a peer, which was born with its MAC, or a borrowed one. */
+    struct fact_link fresh = {0};
+
+    switch (fact->link.kind) {
+    case LINK_MOVED:
+        explain_taking(fact, out);
+        break;
+    case LINK_LOOPBACK:
+    case LINK_VETH_PEER:
+    case LINK_OTHER:
+        fresh.mac = fact->link.mac;
+        explain_link_settings(fact, &fresh, out);
+        break;
+    case LINK_BORROWED:
+        explain_link_settings(fact, &fresh, out);
+        break;
+    default:
+        explain_link_birth(fact, out);
+        break;
+    }
 }
 
 void explain_link(const struct op *op, struct strbuf *out)
 {
-    const struct fact_link *link = &op->fact.link;
-
-    if (op->verb == OP_REMOVE) {
+    if (op->verb == OP_REMOVE)
         explain_link_removal(&op->fact, out);
-    } else if (op->verb == OP_CHANGE) {
+    else if (op->verb == OP_CHANGE)
         explain_link_settings(&op->fact, &op->old.link, out);
-    } else if (link->kind == LINK_BRIDGE || link->kind == LINK_VETH) {
-        explain_link_birth(&op->fact, out);
-    } else {
-        /* Is there already: the loopback link, or a peer, which was born with its MAC. */
-        struct fact_link born = {.mac = link->mac};
-
-        explain_link_settings(&op->fact, &born, out);
-    }
+    else
+        explain_link_addition(&op->fact, out);
 }

@@ -2,6 +2,7 @@
 #include "kstate/fact.h"
 
 #include <linux/netfilter.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -147,13 +148,71 @@ int fact_compare_key(const struct fact *a, const struct fact *b)
     return 0;
 }
 
+void link_unborn_name(const char *name, char ret[static IFNAMSIZ])
+{
+    (void)snprintf(ret, IFNAMSIZ, FACT_UNBORN_PREFIX "%.*s",
+                   (int)(IFNAMSIZ - sizeof FACT_UNBORN_PREFIX), name);
+}
+
+static bool text_satisfies(const char *seen, const char *desired)
+{
+    return !*desired || str_equal(seen, desired);
+}
+
+static bool number_satisfies(uint32_t seen, uint32_t desired)
+{
+    return !desired || seen == desired;
+}
+
+/* The VLAN of a VLAN interface is its own, not one that it is in as a port. */
+static uint16_t port_vlan(const struct fact_link *link)
+{
+    return link->kind == LINK_VLAN ? 0 : link->vlan;
+}
+
+/* Who becomes a port comes without the VLANs that it had at another bridge. Joining a trunk, or
+ * leaving it, touches the VLAN that the port is in if that is one of the trunk's. */
+struct link_vlan_change link_vlan_change(const struct fact_link *to, const struct fact_link *from)
+{
+    struct link_vlan_change change = {0};
+    bool is_new = !str_equal(to->master, from->master);
+    uint16_t vlan = port_vlan(to);
+
+    if (!*to->master)
+        return change;
+    if (vlan && (is_new || vlan != port_vlan(from)))
+        change.leave = LINK_VLAN_DEFAULT;
+    else if (!is_new && from->trunk && !to->trunk)
+        change.leave = LINK_TRUNK_FIRST;
+    change.becomes_trunk = to->trunk && (is_new || !from->trunk || change.leave);
+    if (change.leave == LINK_VLAN_DEFAULT ||
+        ((change.leave || change.becomes_trunk) && vlan >= LINK_TRUNK_FIRST))
+        change.join = vlan;
+    return change;
+}
+
 static bool link_satisfies(const struct fact_link *seen, const struct fact_link *desired)
 {
     return seen->up >= desired->up && seen->no_autoconf >= desired->no_autoconf &&
-           seen->isolated >= desired->isolated &&
-           (!*desired->master || str_equal(seen->master, desired->master)) &&
-           (!mac_is_set(&desired->mac) || mac_equal(&seen->mac, &desired->mac)) &&
-           (!desired->mtu || seen->mtu == desired->mtu);
+           seen->isolated >= desired->isolated && seen->hairpin >= desired->hairpin &&
+           seen->stp >= desired->stp && seen->vlan_aware >= desired->vlan_aware &&
+           seen->trunk >= desired->trunk && text_satisfies(seen->master, desired->master) &&
+           text_satisfies(seen->parent, desired->parent) &&
+           number_satisfies(seen->mode, desired->mode) &&
+           number_satisfies(seen->port_mode, desired->port_mode) &&
+           number_satisfies(seen->vlan, desired->vlan) &&
+           number_satisfies(seen->mtu, desired->mtu) &&
+           (!mac_is_set(&desired->mac) || mac_equal(&seen->mac, &desired->mac));
+}
+
+/* The kernel keeps a burst as the time that it takes at its rate, in steps of 64 ns: what is read
+ * may be less by what passes in one. */
+static bool shape_satisfies(const struct fact_shape *seen, const struct fact_shape *desired)
+{
+    uint64_t step = desired->rate / 8 * 64 / 1000000000 + 2; /* bytes */
+
+    return seen->rate == desired->rate && seen->burst + step >= desired->burst &&
+           desired->burst + step >= seen->burst;
 }
 
 bool fact_satisfies(const struct fact *seen, const struct fact *desired)
@@ -164,7 +223,7 @@ bool fact_satisfies(const struct fact *seen, const struct fact *desired)
     case FACT_LINK:
         return link_satisfies(&seen->link, &desired->link);
     case FACT_SHAPE:
-        return seen->shape.rate == desired->shape.rate && seen->shape.burst == desired->shape.burst;
+        return shape_satisfies(&seen->shape, &desired->shape);
     case FACT_REDIRECT:
         return str_equal(seen->redirect.to, desired->redirect.to);
     case FACT_SYSCTL:

@@ -62,7 +62,8 @@ enum link_kind {
                       when the fact goes takes back its master; up stays. A desired fact only */
     LINK_MOVED,    /* somebody else's of the host, called `parent` there: moved into the fact's
                       namespace and renamed; when the fact goes it is given back under its old
-                      name, also when the namespace goes. Of any kind. A desired fact only */
+                      name, also when the namespace goes. In the kernel its alias says so
+                      (FACT_MOVED_ALIAS) */
     LINK_OTHER,    /* observed only */
 };
 
@@ -78,11 +79,27 @@ enum link_mode {
     LINK_MODE_L3S,      /* and the host's filters see it */
 };
 
+/* The mode as ip-link(8) writes it. */
+const char *link_mode_name(enum link_mode mode);
+
 /* Links that weft makes carry this group (IFLA_GROUP, "weft" in ASCII): how ownership is told in
  * the kernel. */
 #define FACT_LINK_GROUP 0x77656674u
 /* Routes that weft adds carry this protocol number (rtm_protocol, 'w'). */
 #define FACT_ROUTE_PROTOCOL 119
+
+/* The alias (IFLA_IFALIAS) of a LINK_MOVED: this, and its name in the host. Whatever alias it had
+ * is lost. */
+#define FACT_MOVED_ALIAS "weft:"
+/* A link that cannot be made in its namespace is made under another name, in case the host has one
+ * of its name: this, and as much of its name as there is room for. */
+#define FACT_UNBORN_PREFIX "weft-"
+void link_unborn_name(const char *name, char ret[static IFNAMSIZ]);
+
+/* VLAN ids (IEEE 802.1Q). A bridge puts its ports in VLAN 1 unless it is told otherwise. */
+#define LINK_VLAN_DEFAULT 1
+#define LINK_TRUNK_FIRST 2
+#define LINK_VLAN_MAX 4094
 
 struct fact_link {
     char name[IFNAMSIZ];
@@ -100,6 +117,8 @@ struct fact_link {
     enum link_mode port_mode; /* LINK_IPVLAN: its flag, LINK_MODE_BRIDGE, _PRIVATE or _VEPA */
     uint16_t vlan;            /* LINK_VLAN: its id. Port of a bridge that is aware of VLANs: the one
                                  that it is in, untagged; 0: the bridge's own choice */
+    bool trunk;               /* Port of such a bridge: carries all VLANs from LINK_TRUNK_FIRST to
+                                 LINK_VLAN_MAX tagged, but for the one that it is in */
     bool hairpin;             /* as a port: gets back what it sent itself */
     bool stp;                 /* LINK_BRIDGE: speaks the spanning tree protocol */
     bool vlan_aware;          /* LINK_BRIDGE: vlan_filtering */
@@ -109,6 +128,15 @@ struct fact_link {
     char peer_name[IFNAMSIZ];
     struct mac peer_mac; /* LINK_VETH only: what the other end is born with */
 };
+
+/* What has to be done about a port's VLANs, in this order. */
+struct link_vlan_change {
+    uint16_t leave;     /* it leaves the VLANs from this one to LINK_VLAN_MAX; 0: none */
+    bool becomes_trunk; /* it joins those of a trunk */
+    uint16_t join;      /* it joins this one untagged; 0: none */
+};
+/* From a port that is as `from` says to one as `to` says; nothing for links that are no port. */
+struct link_vlan_change link_vlan_change(const struct fact_link *to, const struct fact_link *from);
 
 /* FACT_SHAPE: a token bucket (tc-tbf(8)) at the link's root. Owned when its link is weft's. */
 struct fact_shape {

@@ -17,6 +17,22 @@ static const char *link_kind_name(enum link_kind kind)
     return names[kind];
 }
 
+const char *link_mode_name(enum link_mode mode)
+{
+    static const char *const names[] = {
+        [LINK_MODE_NONE] = "",
+        [LINK_MODE_BRIDGE] = "bridge",
+        [LINK_MODE_PRIVATE] = "private",
+        [LINK_MODE_VEPA] = "vepa",
+        [LINK_MODE_PASSTHRU] = "passthru",
+        [LINK_MODE_L2] = "l2",
+        [LINK_MODE_L3] = "l3",
+        [LINK_MODE_L3S] = "l3s",
+    };
+
+    return names[mode];
+}
+
 static const char *ns_name(const struct kstate_ns *ns)
 {
     return ns ? ns->name : "host";
@@ -30,8 +46,18 @@ static void print_link(const struct fact_link *link, struct strbuf *out)
         if (mac_is_set(&link->peer_mac))
             strbuf_printf(out, " (%s)", mac_text(&link->peer_mac));
     }
+    if (*link->parent)
+        strbuf_printf(out, link->kind == LINK_MOVED ? " from %s" : " on %s", link->parent);
+    if (link->mode)
+        strbuf_printf(out, " mode %s", link_mode_name(link->mode));
+    if (link->port_mode)
+        strbuf_printf(out, " %s", link_mode_name(link->port_mode));
     if (*link->master)
         strbuf_printf(out, " master %s", link->master);
+    if (link->vlan)
+        strbuf_printf(out, " vlan %u", link->vlan);
+    if (link->trunk)
+        strbuf_puts(out, " trunk");
     if (mac_is_set(&link->mac))
         strbuf_printf(out, " mac %s", mac_text(&link->mac));
     if (link->mtu)
@@ -40,6 +66,12 @@ static void print_link(const struct fact_link *link, struct strbuf *out)
         strbuf_puts(out, " no-autoconf");
     if (link->isolated)
         strbuf_puts(out, " isolated");
+    if (link->hairpin)
+        strbuf_puts(out, " hairpin");
+    if (link->stp)
+        strbuf_puts(out, " stp");
+    if (link->vlan_aware)
+        strbuf_puts(out, " vlan-aware");
     if (link->up)
         strbuf_puts(out, " up");
 }

@@ -12,7 +12,9 @@
  * whose link is going is moved to the link that takes over.
  *
  * What falls with its link is not listed: removing a veth removes its peer, their addresses and
- * routes. What falls with a link or a ruleset that is made anew is added again.
+ * routes, and removing a parent what lies on it. What falls with a link or a ruleset that is made
+ * anew is added again. With their namespace fall all its links but those that came from the host,
+ * which are removed, or given back, first.
  */
 
 #include "base/strbuf.h"
@@ -27,6 +29,7 @@ struct op {
     struct fact fact;
     struct fact old; /* OP_CHANGE: what it was. OP_REMOVE: equal to fact */
     bool early;      /* OP_CHANGE: runs before anything is removed */
+    unsigned depth;  /* links: how many of the plan's others lie below it. Of the order only */
 };
 
 struct plan {

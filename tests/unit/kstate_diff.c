@@ -395,6 +395,234 @@ static void a_route_that_fell_is_added_over_a_new_link(void **state)
                    "+ web: route 0.0.0.0/0 via 10.1.0.1 dev eth1\n");
 }
 
+static void links_come_after_what_they_lie_on(void **state)
+{
+    struct fact all[] = {
+        macvlan(NULL, "a", "b.7"),
+        port_of(vlan("b.7", "c", 7), "z"),
+        bridge("c"),
+        bridge("z"),
+        link_of(LINK_IFB, NULL, "y"),
+        veth("d", "z", &web),
+        macvlan(&web, "eth1", "y"),
+    };
+    struct scene scene = {0};
+
+    (void)state;
+    fill(&scene.desired, all, ARRAY_SIZE(all));
+    expect(&scene, "+ host: link c bridge up\n"
+                   "+ host: link z bridge up\n"
+                   "+ host: link y ifb up\n"
+                   "+ host: link d veth to web:eth0 master z up\n"
+                   "+ host: link b.7 vlan on c master z vlan 7 up\n"
+                   "+ host: link a macvlan on b.7 mode bridge up\n"
+                   "+ web: link eth1 macvlan on y mode bridge up\n");
+    /* What lies on a parent goes with it. */
+    fill(&scene.seen, all, ARRAY_SIZE(all));
+    fact_set_own(&scene.seen);
+    expect(&scene, "- host: link d veth to web:eth0 master z up\n"
+                   "- host: link y ifb up\n"
+                   "- host: link z bridge up\n"
+                   "- host: link c bridge up\n");
+    fill(&scene.seen, all, ARRAY_SIZE(all));
+    fact_set_own(&scene.seen);
+    FILL(&scene.desired, bridge("c"), bridge("z"), link_of(LINK_IFB, NULL, "y"));
+    expect(&scene, "- web: link eth1 macvlan on y mode bridge up\n"
+                   "- host: link b.7 vlan on c master z vlan 7 up\n"
+                   "- host: link d veth to web:eth0 master z up\n");
+}
+
+static void links_that_contradict_each_other_are_put_in_some_order(void **state)
+{
+    struct scene scene = {0};
+
+    (void)state;
+    FILL(&scene.desired, vlan("a", "b", 1), vlan("b", "a", 1));
+    expect(&scene, "+ host: link a vlan on b vlan 1 up\n"
+                   "+ host: link b vlan on a vlan 1 up\n");
+}
+
+static void what_a_link_has_from_birth_is_had_by_making_it_anew(void **state)
+{
+    static const enum link_mode modes[] = {LINK_MODE_PRIVATE, LINK_MODE_NONE};
+    struct fact old = owned(macvlan(&web, "eth0", "lan0")), new = macvlan(&web, "eth0", "lan0");
+    struct fact ip = owned(link_on(LINK_IPVLAN, &web, "eth0", "lan0")), vepa = ip;
+    struct scene scene = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+        old.link.mode = modes[i];
+        FILL(&scene.seen, old, owned(address(&web, "eth0", "10.0.0.2/8")));
+        FILL(&scene.desired, new, address(&web, "eth0", "10.0.0.2/8"));
+        expect(&scene, i == 0 ? "- web: link eth0 macvlan on lan0 mode private up\n"
+                                "+ web: link eth0 macvlan on lan0 mode bridge up\n"
+                                "+ web: address 10.0.0.2/8 dev eth0\n"
+                              : "- web: link eth0 macvlan on lan0 up\n"
+                                "+ web: link eth0 macvlan on lan0 mode bridge up\n"
+                                "+ web: address 10.0.0.2/8 dev eth0\n");
+    }
+    FILL(&scene.seen, owned(macvlan(&web, "eth0", "lan1")), owned(vlan("a", "b", 1)));
+    FILL(&scene.desired, new, vlan("a", "b", 2));
+    expect(&scene, "- web: link eth0 macvlan on lan1 mode bridge up\n"
+                   "- host: link a vlan on b vlan 1 up\n"
+                   "+ host: link a vlan on b vlan 2 up\n"
+                   "+ web: link eth0 macvlan on lan0 mode bridge up\n");
+    ip.link.mode = vepa.link.mode = LINK_MODE_L2;
+    ip.link.port_mode = LINK_MODE_BRIDGE;
+    vepa.link.port_mode = LINK_MODE_VEPA;
+    FILL(&scene.seen, ip);
+    FILL(&scene.desired, vepa);
+    expect(&scene, "- web: link eth0 ipvlan on lan0 mode l2 bridge up\n"
+                   "+ web: link eth0 ipvlan on lan0 mode l2 vepa up\n");
+    /* A stranger's is in the way. */
+    FILL(&scene.seen, macvlan(&web, "eth0", "lan1"));
+    FILL(&scene.desired, new);
+    expect(&scene, "+ web: link eth0 macvlan on lan0 mode bridge up\n");
+}
+
+static void a_parent_that_is_made_anew_takes_along_what_lies_on_it(void **state)
+{
+    struct scene scene = {0};
+
+    (void)state;
+    FILL(&scene.seen, macvlan(&web, "eth0", "lan0.7"), owned(vlan("lan0.7", "lan0", 8)),
+         address(&web, "eth0", "10.0.0.2/8"));
+    FILL(&scene.desired, macvlan(&web, "eth0", "lan0.7"), vlan("lan0.7", "lan0", 7),
+         address(&web, "eth0", "10.0.0.2/8"));
+    expect(&scene, "- host: link lan0.7 vlan on lan0 vlan 8 up\n"
+                   "+ host: link lan0.7 vlan on lan0 vlan 7 up\n"
+                   "+ web: link eth0 macvlan on lan0.7 mode bridge up\n"
+                   "+ web: address 10.0.0.2/8 dev eth0\n");
+}
+
+static void what_came_from_the_host_goes_before_its_namespace(void **state)
+{
+    struct fact all[] = {netns(&web), macvlan(&web, "eth0", "lan0"),
+                         link_on(LINK_IPVLAN, &web, "eth1", "lan1"),
+                         link_on(LINK_MOVED, &web, "eth2", "lan2"),
+                         address(&web, "eth2", "10.0.0.2/8")};
+    struct scene scene = {0};
+
+    (void)state;
+    fill(&scene.desired, all, ARRAY_SIZE(all));
+    expect(&scene, "+ web: namespace at /run/weft/netns/1\n"
+                   "+ web: link eth0 macvlan on lan0 mode bridge up\n"
+                   "+ web: link eth1 ipvlan on lan1 up\n"
+                   "+ web: link eth2 moved from lan2 up\n"
+                   "+ web: address 10.0.0.2/8 dev eth2\n");
+    fill(&scene.seen, all, ARRAY_SIZE(all));
+    fact_set_own(&scene.seen);
+    expect(&scene, "- web: link eth2 moved from lan2 up\n"
+                   "- web: link eth1 ipvlan on lan1 up\n"
+                   "- web: link eth0 macvlan on lan0 mode bridge up\n"
+                   "- web: namespace at /run/weft/netns/1\n");
+    /* Strangers' links there end with it. */
+    fill(&scene.seen, all, ARRAY_SIZE(all));
+    fact_set_sort(&scene.seen);
+    scene.seen.facts[0].owned = true;
+    expect(&scene, "- web: namespace at /run/weft/netns/1\n");
+}
+
+static void a_moved_link_that_is_back_already_is_moved_again(void **state)
+{
+    struct scene scene = {0};
+
+    (void)state;
+    FILL(&scene.seen, owned(link_on(LINK_MOVED, NULL, "eth0", "lan0")));
+    FILL(&scene.desired, netns(&web), link_on(LINK_MOVED, &web, "eth0", "lan0"));
+    expect(&scene, "- host: link eth0 moved from lan0 up\n"
+                   "+ web: namespace at /run/weft/netns/1\n"
+                   "+ web: link eth0 moved from lan0 up\n");
+    FILL(&scene.seen, owned(link_on(LINK_MOVED, &web, "eth0", "lan0")));
+    FILL(&scene.desired, link_on(LINK_MOVED, &web, "eth0", "lan1"));
+    expect(&scene, "- web: link eth0 moved from lan0 up\n"
+                   "+ web: link eth0 moved from lan1 up\n");
+}
+
+static void only_the_master_of_a_borrowed_link_is_taken_back(void **state)
+{
+    struct fact uplink = port_of(link_of(LINK_BORROWED, NULL, "lan0"), "weft0");
+    struct fact parent = link_of(LINK_BORROWED, NULL, "lan1");
+    struct fact there = link_of(LINK_OTHER, NULL, "lan0");
+    struct scene scene = {0};
+
+    (void)state;
+    /* In a transaction, */
+    FILL(&scene.desired, uplink, parent, bridge("weft0"), macvlan(&web, "eth0", "lan1"));
+    expect(&scene, "+ host: link weft0 bridge up\n"
+                   "+ host: link lan1 borrowed up\n"
+                   "+ host: link lan0 borrowed master weft0 up\n"
+                   "+ web: link eth0 macvlan on lan1 mode bridge up\n");
+    FILL(&scene.seen, uplink, parent, bridge("weft0"), macvlan(&web, "eth0", "lan1"),
+         address(NULL, "lan0", "10.0.0.1/8"));
+    fact_set_own(&scene.seen);
+    expect(&scene, "- web: link eth0 macvlan on lan1 mode bridge up\n"
+                   "- host: address 10.0.0.1/8 dev lan0\n"
+                   "- host: link lan0 borrowed master weft0 up\n"
+                   "- host: link weft0 bridge up\n");
+    /* and when it is seen as what it is. */
+    there.link.up = false;
+    FILL(&scene.seen, there, owned(bridge("weft0")), address(NULL, "lan0", "10.0.0.1/8"));
+    FILL(&scene.desired, uplink, bridge("weft0"));
+    expect(&scene, "~ host: link lan0 borrowed master weft0 up\n");
+    FILL(&scene.seen, port_of(link_of(LINK_OTHER, NULL, "lan0"), "weft0"), owned(bridge("weft0")));
+    FILL(&scene.desired, uplink, bridge("weft0"));
+    expect(&scene, "");
+    FILL(&scene.seen, port_of(link_of(LINK_OTHER, NULL, "lan0"), "weft0"), owned(bridge("weft0")));
+    FILL(&scene.desired, bridge("weft0"));
+    expect(&scene, "");
+}
+
+static void what_a_bridge_and_its_port_can_do_is_changed_in_place(void **state)
+{
+    struct fact br = bridge("weft0"), port = veth("veth1", "weft0", &web), bare = port;
+    struct scene scene = {0};
+
+    (void)state;
+    br.link.stp = br.link.vlan_aware = true;
+    port.link.hairpin = true;
+    port.link.vlan = 7;
+    FILL(&scene.seen, bridge("weft0"), bare, peer(&web, "veth1"));
+    FILL(&scene.desired, br, port, peer(&web, "veth1"));
+    expect(&scene, "~ host: link weft0 bridge stp vlan-aware up\n"
+                   "~ host: link veth1 veth to web:eth0 master weft0 vlan 7 hairpin up\n");
+    FILL(&scene.seen, br, port, peer(&web, "veth1"));
+    FILL(&scene.desired, bridge("weft0"), bare, peer(&web, "veth1"));
+    expect(&scene, "");
+    /* With its bridge a port loses it. */
+    FILL(&scene.seen, port, peer(&web, "veth1"));
+    FILL(&scene.desired, br, port, peer(&web, "veth1"));
+    expect(&scene, "+ host: link weft0 bridge stp vlan-aware up\n"
+                   "~ host: link veth1 veth to web:eth0 master weft0 vlan 7 hairpin up\n");
+}
+
+static void a_borrowed_port_becomes_a_trunk_in_place(void **state)
+{
+    struct fact uplink = port_of(link_of(LINK_BORROWED, NULL, "lan0"), "weft0");
+    struct fact there = port_of(link_of(LINK_OTHER, NULL, "lan0"), "weft0"), trunk = there;
+    struct fact on_vlan = port_of(vlan("lan0", "eth0", 10), "weft0");
+    struct scene scene = {0};
+
+    (void)state;
+    uplink.link.trunk = trunk.link.trunk = true;
+    there.link.vlan = trunk.link.vlan = 1;
+    FILL(&scene.seen, there, owned(bridge("weft0")));
+    FILL(&scene.desired, uplink, bridge("weft0"));
+    expect(&scene, "~ host: link lan0 borrowed master weft0 vlan 1 trunk up\n");
+    FILL(&scene.seen, trunk, owned(bridge("weft0")));
+    FILL(&scene.desired, uplink, bridge("weft0"));
+    expect(&scene, "");
+    /* The id of a VLAN interface is not that of the VLAN in which it is a port. */
+    FILL(&scene.seen, on_vlan, owned(bridge("weft0")));
+    FILL(&scene.desired, uplink, bridge("weft0"));
+    expect(&scene, "~ host: link lan0 borrowed master weft0 trunk up\n");
+    /* With its bridge a port loses it. */
+    FILL(&scene.seen, trunk);
+    FILL(&scene.desired, uplink, bridge("weft0"));
+    expect(&scene, "+ host: link weft0 bridge up\n"
+                   "~ host: link lan0 borrowed master weft0 trunk up\n");
+}
+
 static void each_operation_has_an_inverse(void **state)
 {
     struct fact old = sysctl_of(NULL, "net/a", "0"), new = sysctl_of(NULL, "net/a", "1");
@@ -439,6 +667,15 @@ int main(void)
         cmocka_unit_test(a_default_route_moves_in_one_step),
         cmocka_unit_test(a_route_moves_before_its_link_goes),
         cmocka_unit_test(a_route_that_fell_is_added_over_a_new_link),
+        cmocka_unit_test(links_come_after_what_they_lie_on),
+        cmocka_unit_test(links_that_contradict_each_other_are_put_in_some_order),
+        cmocka_unit_test(what_a_link_has_from_birth_is_had_by_making_it_anew),
+        cmocka_unit_test(a_parent_that_is_made_anew_takes_along_what_lies_on_it),
+        cmocka_unit_test(what_came_from_the_host_goes_before_its_namespace),
+        cmocka_unit_test(a_moved_link_that_is_back_already_is_moved_again),
+        cmocka_unit_test(only_the_master_of_a_borrowed_link_is_taken_back),
+        cmocka_unit_test(what_a_bridge_and_its_port_can_do_is_changed_in_place),
+        cmocka_unit_test(a_borrowed_port_becomes_a_trunk_in_place),
         cmocka_unit_test(each_operation_has_an_inverse),
     };
 

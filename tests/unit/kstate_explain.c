@@ -120,6 +120,117 @@ static void changed_links(void **state)
     expect(OP_CHANGE, to, from, "ip link set dev veth1 mtu 1400\n");
 }
 
+static void links_on_parents(void **state)
+{
+    struct fact mv = macvlan(&web, "eth0", "lan0"), own = macvlan(NULL, "mv0", "lan0");
+    struct fact ip = link_on(LINK_IPVLAN, &web, "eth0", "lan0");
+
+    (void)state;
+    mv.link.mac = own.link.mac = (struct mac){{2}};
+    mv.link.mtu = 1400;
+    mv.link.no_autoconf = true;
+    EXPECT_ADD(mv, "ip link add name weft-eth0 netns web link lan0 address 02:00:00:00:00:00 "
+                   "mtu 1400 group 2003134068 type macvlan mode bridge\n"
+                   "ip -n web link set dev weft-eth0 name eth0\n"
+                   "ip -n web link set dev eth0 addrgenmode none up\n");
+    EXPECT_REMOVE(mv, "ip -n web link del dev eth0\n");
+    own.link.mode = LINK_MODE_PASSTHRU;
+    EXPECT_ADD(own, "ip link add name mv0 link lan0 group 2003134068 type macvlan mode passthru\n"
+                    "ip link set dev mv0 address 02:00:00:00:00:00 up\n");
+    EXPECT_REMOVE(own, "ip link del dev mv0\n");
+    ip.link.mode = LINK_MODE_L3S;
+    ip.link.port_mode = LINK_MODE_PRIVATE;
+    EXPECT_ADD(ip, "ip link add name weft-eth0 netns web link lan0 group 2003134068 "
+                   "type ipvlan mode l3s private\n"
+                   "ip -n web link set dev weft-eth0 name eth0\n"
+                   "ip -n web link set dev eth0 up\n");
+    EXPECT_ADD(vlan("lan0.7", "lan0", 7), "ip link add name lan0.7 link lan0 group 2003134068 "
+                                          "type vlan id 7\nip link set dev lan0.7 up\n");
+    EXPECT_REMOVE(vlan("lan0.7", "lan0", 7), "ip link del dev lan0.7\n");
+    EXPECT_ADD(link_of(LINK_IFB, NULL, "ifb0"),
+               "ip link add name ifb0 group 2003134068 type ifb\nip link set dev ifb0 up\n");
+}
+
+static void links_of_others(void **state)
+{
+    struct fact uplink = port_of(link_of(LINK_BORROWED, NULL, "lan0"), "weft0");
+    struct fact moved = link_on(LINK_MOVED, &web, "eth0", "lan 0");
+    struct fact back = link_on(LINK_MOVED, NULL, "eth0", "lan0");
+
+    (void)state;
+    uplink.link.hairpin = true;
+    EXPECT_ADD(uplink, "ip link set dev lan0 master weft0 up\n"
+                       "bridge link set dev lan0 hairpin on\n");
+    EXPECT_REMOVE(uplink, "ip link set dev lan0 nomaster\n");
+    moved.link.mtu = 1400;
+    EXPECT_ADD(moved, "ip link set dev 'lan 0' netns web name eth0 group 2003134068 "
+                      "alias 'weft:lan 0'\n"
+                      "ip -n web link set dev eth0 mtu 1400 up\n");
+    EXPECT_REMOVE(moved, "ip -n web link set dev eth0 netns $$ name 'lan 0' group 0 alias ''\n");
+    EXPECT_REMOVE(back, "ip link set dev eth0 name lan0 group 0 alias ''\n");
+}
+
+static void bridges_and_their_ports(void **state)
+{
+    struct fact br = bridge("weft0"), port = veth("veth1", "weft0", &web), bare = port;
+
+    (void)state;
+    br.link.stp = br.link.vlan_aware = true;
+    EXPECT_ADD(br, "ip link add name weft0 group 2003134068 type bridge stp_state 1 "
+                   "vlan_filtering 1\nip link set dev weft0 up\n");
+    expect(OP_CHANGE, br, bridge("weft0"),
+           "ip link set dev weft0 type bridge stp_state 1 vlan_filtering 1\n");
+    expect(OP_CHANGE, bridge("weft0"), br,
+           "ip link set dev weft0 type bridge stp_state 0 vlan_filtering 0\n");
+    port.link.hairpin = port.link.isolated = true;
+    port.link.vlan = 7;
+    expect(OP_CHANGE, port, bare,
+           "bridge link set dev veth1 isolated on hairpin on\n"
+           "bridge vlan del dev veth1 vid 1-4094\n"
+           "bridge vlan add dev veth1 vid 7 pvid untagged\n");
+    expect(OP_CHANGE, bare, port, "bridge link set dev veth1 isolated off hairpin off\n");
+}
+
+static void trunks(void **state)
+{
+    struct fact bare = port_of(link_of(LINK_BORROWED, NULL, "lan0"), "weft0");
+    struct fact trunk = bare, in_7 = bare, in_8 = bare;
+
+    (void)state;
+    trunk.link.trunk = in_7.link.trunk = in_8.link.trunk = true;
+    in_7.link.vlan = 7;
+    in_8.link.vlan = 8;
+    EXPECT_ADD(trunk, "ip link set dev lan0 master weft0 up\n"
+                      "bridge vlan add dev lan0 vid 2-4094\n");
+    EXPECT_ADD(in_7, "ip link set dev lan0 master weft0 up\n"
+                     "bridge vlan del dev lan0 vid 1-4094\n"
+                     "bridge vlan add dev lan0 vid 2-4094\n"
+                     "bridge vlan add dev lan0 vid 7 pvid untagged\n");
+    EXPECT_REMOVE(trunk, "ip link set dev lan0 nomaster\n");
+    expect(OP_CHANGE, in_8, in_7,
+           "bridge vlan del dev lan0 vid 1-4094\n"
+           "bridge vlan add dev lan0 vid 2-4094\n"
+           "bridge vlan add dev lan0 vid 8 pvid untagged\n");
+    /* Only the trunk comes and goes: VLAN 1 stays as it is, another is put back. */
+    bare.link.vlan = trunk.link.vlan = 1;
+    expect(OP_CHANGE, trunk, bare, "bridge vlan add dev lan0 vid 2-4094\n");
+    expect(OP_CHANGE, bare, trunk, "bridge vlan del dev lan0 vid 2-4094\n");
+    bare.link.vlan = trunk.link.vlan = 7;
+    expect(OP_CHANGE, trunk, bare,
+           "bridge vlan add dev lan0 vid 2-4094\n"
+           "bridge vlan add dev lan0 vid 7 pvid untagged\n");
+    expect(OP_CHANGE, bare, trunk,
+           "bridge vlan del dev lan0 vid 2-4094\n"
+           "bridge vlan add dev lan0 vid 7 pvid untagged\n");
+    /* At another bridge it comes without. */
+    strcpy(bare.link.master, "weft1");
+    expect(OP_CHANGE, in_7, bare,
+           "ip link set dev lan0 master weft0\n"
+           "bridge vlan del dev lan0 vid 1-4094\n"
+           "bridge vlan add dev lan0 vid 2-4094\n"
+           "bridge vlan add dev lan0 vid 7 pvid untagged\n");
+}
+
 static void addresses_and_routes(void **state)
 {
     struct fact a = route(&web, "0.0.0.0/0", "10.0.0.1", "eth0");
@@ -278,6 +389,10 @@ int main(void)
         cmocka_unit_test(resolvers),
         cmocka_unit_test(links),
         cmocka_unit_test(changed_links),
+        cmocka_unit_test(links_on_parents),
+        cmocka_unit_test(links_of_others),
+        cmocka_unit_test(bridges_and_their_ports),
+        cmocka_unit_test(trunks),
         cmocka_unit_test(addresses_and_routes),
         cmocka_unit_test(sysctls),
         cmocka_unit_test(rulesets),

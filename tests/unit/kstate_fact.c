@@ -85,6 +85,11 @@ static void what_is_left_open_matches_anything(void **state)
     seen.link.mac.bytes[0] = 2;
     seen.link.no_autoconf = true;
     strcpy(seen.link.master, "bond0");
+    strcpy(seen.link.parent, "lan0");
+    seen.link.mode = LINK_MODE_VEPA;
+    seen.link.port_mode = LINK_MODE_PRIVATE;
+    seen.link.vlan = 1;
+    seen.link.hairpin = seen.link.stp = seen.link.vlan_aware = seen.link.trunk = true;
     assert_true(fact_satisfies(&seen, &desired));
     assert_true(fact_satisfies(&seen, &seen));
 }
@@ -92,8 +97,20 @@ static void what_is_left_open_matches_anything(void **state)
 static void what_is_named_must_match(void **state)
 {
     static const struct fact_link wishes[] = {
-        {.mtu = 1400},       {.mac = {{2}}}, {.no_autoconf = true},
-        {.master = "weft0"}, {.up = true},   {.isolated = true},
+        {.mtu = 1400},
+        {.mac = {{2}}},
+        {.no_autoconf = true},
+        {.master = "weft0"},
+        {.up = true},
+        {.isolated = true},
+        {.parent = "lan0"},
+        {.mode = LINK_MODE_BRIDGE},
+        {.port_mode = LINK_MODE_VEPA},
+        {.vlan = 7},
+        {.hairpin = true},
+        {.stp = true},
+        {.vlan_aware = true},
+        {.trunk = true},
     };
 
     (void)state;
@@ -164,6 +181,17 @@ static void facts_print_as_lines(void **state)
                         "host: element published tcp . 80 : 10.0.0.1 . 8080\n");
 }
 
+static void a_link_unborn_has_a_name_that_fits(void **state)
+{
+    char name[IFNAMSIZ];
+
+    (void)state;
+    link_unborn_name("eth0", name);
+    assert_string_equal(name, "weft-eth0");
+    link_unborn_name("fifteen-letters", name);
+    assert_string_equal(name, "weft-fifteen-le");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +203,7 @@ int main(void)
         cmocka_unit_test(what_is_named_must_match),
         cmocka_unit_test(a_set_is_sorted_and_has_no_doubles),
         cmocka_unit_test(facts_print_as_lines),
+        cmocka_unit_test(a_link_unborn_has_a_name_that_fits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,38 @@ static inline struct fact link_of(enum link_kind kind, const struct kstate_ns *n
     return fact;
 }
 
+/* On a link of the host's; or moved, from there. */
+static inline struct fact link_on(enum link_kind kind, const struct kstate_ns *ns, const char *name,
+                                  const char *parent)
+{
+    struct fact fact = link_of(kind, ns, name);
+
+    (void)snprintf(fact.link.parent, IFNAMSIZ, "%s", parent);
+    return fact;
+}
+
+static inline struct fact macvlan(const struct kstate_ns *ns, const char *name, const char *parent)
+{
+    struct fact fact = link_on(LINK_MACVLAN, ns, name, parent);
+
+    fact.link.mode = LINK_MODE_BRIDGE;
+    return fact;
+}
+
+static inline struct fact vlan(const char *name, const char *parent, uint16_t id)
+{
+    struct fact fact = link_on(LINK_VLAN, NULL, name, parent);
+
+    fact.link.vlan = id;
+    return fact;
+}
+
+static inline struct fact port_of(struct fact fact, const char *master)
+{
+    (void)snprintf(fact.link.master, IFNAMSIZ, "%s", master);
+    return fact;
+}
+
 static inline struct fact bridge(const char *name)
 {
     return link_of(LINK_BRIDGE, NULL, name);

@@ -66,6 +66,39 @@ struct golden_case {
 #define NETWORK_UNGUARDED "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_SOURCE_GUARD "': 'false'") "}"
 #define NETWORK_TRUSTING                                                                           \
     "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_TRUSTED_INTERFACES "': 'eth1:wg0'") "}"
+/* What the user has named, and what the engine has found out about it. */
+#define NETWORK_BRIDGE_OPTIONS                                                                     \
+    "{" APP ", " POOLS_V4 OPTIONS("'stp': 'true', 'hairpin': 'true', 'uplink': 'eth0'") "}"
+#define NETWORK_ADOPTED                                                                            \
+    "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_NAME "': 'br0'") ", 'Weft': {'Adopted': true}}"
+#define NETWORK_ADOPTED_FOUND                                                                      \
+    "{" APP                                                                                        \
+    ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_NAME "': 'br0'") ", 'Weft': {'Adopted': true, "        \
+                                                             "'FoundGateway4': true}}"
+#define NETWORK_VLAN_AWARE "{" APP ", " POOLS_V4 OPTIONS("'vlan_aware': 'true'") "}"
+#define NETWORK_TRUNK "{" APP ", " POOLS_V4 OPTIONS("'vlan_aware': 'true', 'uplink': 'eth0'") "}"
+#define ACCESS_V4                                                                                  \
+    "'IPAM': {'Config': [{'Subnet': '172.18.0.0/16', 'Gateway': '172.18.0.1', "                    \
+    "'AuxiliaryAddresses': {'host': '172.18.255.254'}}]}"
+#define ACCESS_DUAL                                                                                \
+    "'EnableIPv6': true, 'IPAM': {'Config': [{'Subnet': '172.18.0.0/16', 'Gateway': "              \
+    "'172.18.0.1', 'AuxiliaryAddresses': {'host': '172.18.255.254'}}, {'Subnet': 'fd00:18::/64', " \
+    "'Gateway': 'fd00:18::1', 'AuxiliaryAddresses': {'host': 'fd00:18::ff'}}]}"
+#define MACVLAN(more) "{" APP ", 'Driver': 'macvlan', " more "}"
+#define IPVLAN(more) "{" APP ", 'Driver': 'ipvlan', " more "}"
+#define PARENT "'parent': 'eth0'"
+#define VLAN_PARENT "'parent': 'eth0.10'"
+#define MADE_PARENT ", 'Weft': {'MadeParent': true}"
+#define NETWORK_MACVLAN MACVLAN(POOLS_DUAL OPTIONS(PARENT))
+#define NETWORK_MACVLAN_ACCESS MACVLAN(ACCESS_DUAL OPTIONS(PARENT))
+#define NETWORK_MACVLAN_VLAN MACVLAN(POOLS_V4 OPTIONS(VLAN_PARENT) MADE_PARENT)
+#define NETWORK_MACVLAN_ALONE MACVLAN(ACCESS_V4 MADE_PARENT)
+#define NETWORK_MACVLAN_VEPA                                                                       \
+    MACVLAN(POOLS_V4 OPTIONS(PARENT ", 'macvlan_mode': 'vepa', '" OPTION_MTU "': '1400'"))
+#define NETWORK_IPVLAN_L2 IPVLAN(POOLS_DUAL OPTIONS(PARENT ", 'ipvlan_flag': 'private'"))
+#define NETWORK_IPVLAN_L3                                                                          \
+    IPVLAN("'IPAM': {'Config': [{'Subnet': '172.18.0.0/16'}]}" OPTIONS(PARENT                      \
+                                                                       ", 'ipvlan_mode': 'l3'"))
 /* Dual-stack, with a small MTU. */
 #define NETWORK_DB                                                                                 \
     "{'Name': 'db', " ID("bbbb0002") ", 'EnableIPv6': true, "                                      \
@@ -81,6 +114,9 @@ struct golden_case {
     "{" ETH0 ", 'Mac': '0a:11:22:33:44:55', 'Want': {"                                             \
     "'IPAMConfig': {'LinkLocalIPs': ['169.254.7.7']}, 'DriverOpts': {'" OPTION_ENDPOINT_SYSCTLS    \
     "': 'net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.conf.IFNAME.forwarding=0'}}}"
+#define ENDPOINT_NO_MAC "{" ETH0 "}"
+#define ENDPOINT_DUAL_NO_MAC "{" ETH0 ", 'IPv6': 'fd00:18::2'}"
+#define ENDPOINT_VLAN "{" ETH0 ETH0_MAC ", 'Want': {'DriverOpts': {'vlan': '10'}}}"
 #define ENDPOINT_DB(priority)                                                                      \
     "{" ID("c0ffee22") ", 'IfName': 'eth1', 'IPv4': '10.9.0.1', 'IPv6': 'fd00:9::1', "             \
                        "'Mac': '02:42:0a:09:00:01', 'Want': {'GwPriority': " #priority "}}"
@@ -124,7 +160,26 @@ static const struct golden_case cases[] = {
     {"endpoint-no-icc", {NETWORK_NO_ICC}, {ENDPOINT_V4}, 0, NULL, false},
     {"endpoint-unguarded", {NETWORK_UNGUARDED}, {ENDPOINT_V4}, 0, NULL, false},
     {"endpoint-resolver", {NETWORK_V4}, {ENDPOINT_V4}, 0, NULL, true},
+    {"network-bridge-options", {NETWORK_BRIDGE_OPTIONS}, {NULL}, 0, NULL, false},
+    {"network-adopted", {NETWORK_ADOPTED}, {NULL}, 0, NULL, false},
+    {"network-adopted-found", {NETWORK_ADOPTED_FOUND}, {NULL}, 0, NULL, false},
+    {"network-vlan-aware", {NETWORK_VLAN_AWARE}, {NULL}, 0, NULL, false},
+    {"network-trunk", {NETWORK_TRUNK}, {NULL}, 0, NULL, false},
+    {"endpoint-bridge-options", {NETWORK_BRIDGE_OPTIONS}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-adopted", {NETWORK_ADOPTED_FOUND}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-vlan", {NETWORK_VLAN_AWARE}, {ENDPOINT_VLAN}, 0, NULL, false},
+    {"network-macvlan-access", {NETWORK_MACVLAN_ACCESS}, {NULL}, 0, NULL, false},
+    {"network-macvlan-vlan", {NETWORK_MACVLAN_VLAN}, {NULL}, 0, NULL, false},
+    {"network-macvlan-alone", {NETWORK_MACVLAN_ALONE}, {NULL}, 0, NULL, false},
+    {"endpoint-macvlan", {NETWORK_MACVLAN}, {ENDPOINT_DUAL}, 0, NULL, true},
+    {"endpoint-macvlan-access", {NETWORK_MACVLAN_ACCESS}, {ENDPOINT_DUAL}, 0, NULL, false},
+    {"endpoint-macvlan-vlan", {NETWORK_MACVLAN_VLAN}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-macvlan-alone", {NETWORK_MACVLAN_ALONE}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-macvlan-vepa", {NETWORK_MACVLAN_VEPA}, {ENDPOINT_V4}, 0, NULL, false},
+    {"endpoint-ipvlan-l2", {NETWORK_IPVLAN_L2}, {ENDPOINT_DUAL_NO_MAC}, 0, NULL, false},
+    {"endpoint-ipvlan-l3", {NETWORK_IPVLAN_L3}, {ENDPOINT_NO_MAC}, 0, NULL, false},
     {"publish-v4", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS, false},
+    {"publish-macvlan", {NETWORK_MACVLAN_ACCESS}, {ENDPOINT_DUAL}, 0, PORTS, false},
     {"publish-dual", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS, false},
     {"publish-address", {NETWORK_DUAL}, {ENDPOINT_DUAL}, 1, PORTS_ADDRESS, false},
     {"publish-relayed", {NETWORK_V4}, {ENDPOINT_V4}, 1, PORTS_ADDRESS, false},
@@ -147,11 +202,16 @@ static void must(int r)
     assert_int_equal(r, 0);
 }
 
+static const struct driver_ops *driver_of(const struct network *net)
+{
+    return driver_find(net->driver);
+}
+
 static void make_world(const struct golden_case *c, struct world *ret)
 {
     for (size_t i = 0; i < MAX && c->networks[i]; i++) {
         ret->networks[i] = make_network(c->networks[i]);
-        must(driver_bridge.prepare_network(ret->networks[i], 1500, NULL));
+        must(driver_of(ret->networks[i])->prepare_network(ret->networks[i], 1500, NULL));
         ret->network_count++;
     }
     for (size_t i = 0; i < MAX && c->endpoints[i]; i++) {
@@ -174,7 +234,7 @@ static void clear_world(struct world *world)
 static void render_networks(const struct world *world, struct fact_set *out)
 {
     for (size_t i = 0; i < world->network_count; i++) {
-        must(driver_bridge.render_network(world->networks[i], out));
+        must(driver_of(world->networks[i])->render_network(world->networks[i], out));
         must(firewall_render_network(world->networks[i], out));
     }
 }
@@ -224,7 +284,7 @@ static void render_gateways(const struct sandbox *sb, const struct kstate_ns *ns
         const struct endpoint *ep = sandbox_gateway_endpoint(sb, families[i]);
 
         if (ep)
-            must(driver_bridge.render_gateway(ep, families[i], ns, out));
+            must(driver_of(ep->network)->render_gateway(ep, families[i], ns, out));
     }
 }
 
@@ -248,9 +308,12 @@ static void render_container(const struct golden_case *c, const struct world *wo
     if (c->resolver)
         must(fact_set_add(out, &resolver));
     for (size_t i = 0; i < count; i++) {
-        must(sandbox_add_endpoint(&sandbox, world->endpoints[i]));
-        must(driver_bridge.render_endpoint(world->endpoints[i], &ns, out));
-        must(firewall_render_endpoint(world->endpoints[i], out));
+        struct endpoint *ep = world->endpoints[i];
+
+        must(sandbox_add_endpoint(&sandbox, ep));
+        must(driver_of(ep->network)->render_endpoint(ep, &ns, out));
+        if (*ep->network->link)
+            must(firewall_render_endpoint(ep, out));
     }
     render_gateways(&sandbox, &ns, out);
     if (ports)

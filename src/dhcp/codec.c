@@ -68,7 +68,8 @@ static uint8_t *add_wishes(uint8_t *at, const struct dhcp_identity *who)
     /* Classless routes before the router: RFC 3442. */
     static const uint8_t parameters[] = {OPTION_MASK,     OPTION_ROUTES, OPTION_ROUTER,
                                          OPTION_LINK_MTU, OPTION_LEASE,  OPTION_SERVER,
-                                         OPTION_RENEW,    OPTION_REBIND};
+                                         OPTION_RENEW,    OPTION_REBIND, OPTION_DNS_SERVERS,
+                                         OPTION_DOMAIN};
     uint8_t size[2];
 
     put16(size, DHCP_FRAME_MAX - ETHERNET_SIZE);

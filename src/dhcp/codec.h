@@ -21,6 +21,8 @@
 #define DHCP_HOSTNAME_MAX 63
 #define DHCP_TEXT_MAX 128       /* of a server's message to people, the NUL included */
 #define DHCP_ROUTES_MAX 32      /* classless static routes that are kept of a lease */
+#define DHCP_DNS_MAX 4          /* name servers likewise */
+#define DHCP_DOMAIN_MAX 254     /* of a domain's name, the NUL included (RFC 1035, 2.3.4) */
 #define DHCP_FOREVER UINT32_MAX /* of a lease's seconds */
 
 enum dhcp_type {
@@ -70,6 +72,9 @@ struct dhcp_lease {
     uint32_t renew, rebind; /* T1 and T2, in seconds; always sensible: renew < rebind < seconds */
     struct dhcp_route routes[DHCP_ROUTES_MAX]; /* beside the default route */
     size_t route_count;
+    struct addr dns[DHCP_DNS_MAX]; /* option 6 */
+    size_t dns_count;
+    char domain[DHCP_DOMAIN_MAX]; /* option 15: letters, digits, hyphens and dots; "": none */
 };
 
 /* What a server says. */

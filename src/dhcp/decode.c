@@ -282,6 +282,37 @@ static bool read_routes(const struct areas *areas, struct dhcp_lease *lease)
     return true;
 }
 
+static void read_servers(const struct areas *areas, struct dhcp_lease *lease)
+{
+    uint8_t buf[4 * DHCP_DNS_MAX];
+    struct span option;
+
+    (void)find_option(areas, OPTION_DNS_SERVERS, buf, sizeof buf, &option);
+    for (size_t at = 0; at + 4 <= option.length; at += 4) {
+        struct addr addr = read_addr(buf + at);
+
+        if (is_hosts(&addr))
+            lease->dns[lease->dns_count++] = addr;
+    }
+}
+
+/* Some servers count a NUL at its end. */
+static void read_domain(const struct areas *areas, struct dhcp_lease *lease)
+{
+    uint8_t buf[DHCP_DOMAIN_MAX];
+    struct span option;
+
+    (void)find_option(areas, OPTION_DOMAIN, buf, sizeof buf, &option);
+    while (option.length > 0 && buf[option.length - 1] == '\0')
+        option.length--;
+    if (option.length >= sizeof lease->domain)
+        return;
+    for (size_t i = 0; i < option.length; i++)
+        if (!isascii(buf[i]) || !(isalnum(buf[i]) || buf[i] == '-' || buf[i] == '.'))
+            return;
+    memcpy(lease->domain, buf, option.length);
+}
+
 static bool read_lease(const struct span *m, const struct areas *areas, struct dhcp_lease *lease)
 {
     uint8_t mtu[2];
@@ -296,6 +327,8 @@ static bool read_lease(const struct span *m, const struct areas *areas, struct d
         lease->mtu = get16(mtu);
     if (!read_routes(areas, lease))
         lease->gateway = get_addr(areas, OPTION_ROUTER);
+    read_servers(areas, lease);
+    read_domain(areas, lease);
     return true;
 }
 

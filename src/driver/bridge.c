@@ -108,13 +108,15 @@ static int add_gateways(struct fact_set *out, const struct network *net)
 }
 
 /* Lets the host's packets to a published port of 127.0.0.1 out of the bridge. What could come in
- * the same way is dropped by the firewall. */
+ * the same way is dropped by the firewall, as long as the network is there: a bridge that outlives
+ * it does not keep this. */
 static int add_route_localnet(struct fact_set *out, const struct network *net)
 {
-    char path[sizeof((struct fact_sysctl *)0)->path];
+    struct fact fact = {.kind = FACT_SYSCTL, .sysctl = {.value = "1", .idle = "0"}};
 
-    (void)snprintf(path, sizeof path, "net/ipv4/conf/%s/route_localnet", net->link);
-    return wire_add_sysctl(out, path, "1");
+    (void)snprintf(fact.sysctl.path, sizeof fact.sysctl.path, "net/ipv4/conf/%s/route_localnet",
+                   net->link);
+    return fact_set_add(out, &fact);
 }
 
 static int bridge_render_network(const struct network *net, struct fact_set *out)
@@ -133,6 +135,26 @@ static int bridge_render_network(const struct network *net, struct fact_set *out
     return r < 0 ? r : add_gateways(out, net);
 }
 
+static int check_vlan(const struct network *net, const struct endpoint_want *want,
+                      struct weft_error *err)
+{
+    const char *vlan = strmap_get(&want->driver_opts, OPTION_ENDPOINT_VLAN);
+
+    if (!vlan)
+        return 0;
+    if (!network_option_bool(net, OPTION_VLAN_AWARE, false))
+        return weft_fail(
+            err, WEFT_INVALID,
+            "VLAN %s asked for, but network %s does not know VLANs: it needs option " OPTION_VLAN_AWARE,
+            vlan, net->name);
+    if (str_equal(net->ipam_driver, "dhcp"))
+        return weft_fail(err, WEFT_INVALID,
+                         "VLAN %s asked for, but the DHCP server of network %s is asked in the "
+                         "bridge's own VLAN",
+                         vlan, net->name);
+    return 0;
+}
+
 static int bridge_check_endpoint(const struct network *net, const struct endpoint_want *want,
                                  struct weft_error *err)
 {
@@ -142,12 +164,8 @@ static int bridge_check_endpoint(const struct network *net, const struct endpoin
     if (!owner)
         return weft_oom(err);
     r = options_check(OPTION_SCOPE_ENDPOINT, "bridge", owner, &want->driver_opts, err);
-    if (r == 0 && strmap_get(&want->driver_opts, OPTION_ENDPOINT_VLAN) &&
-        !network_option_bool(net, OPTION_VLAN_AWARE, false))
-        r = weft_fail(
-            err, WEFT_INVALID,
-            "VLAN %s asked for, but network %s does not know VLANs: it needs option " OPTION_VLAN_AWARE,
-            strmap_get(&want->driver_opts, OPTION_ENDPOINT_VLAN), net->name);
+    if (r == 0)
+        r = check_vlan(net, want, err);
     return r < 0 ? r : wire_check_endpoint(net, want, err);
 }
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 
 #define ETHERNET_MTU 1500
+#define DNS_KEY "Dns" /* within DHCP_STATE_KEY */
 
 /* ---- routes ---- */
 
@@ -60,14 +61,46 @@ static int give_routes(const struct dhcp_lease *lease, struct endpoint_given *gi
 
 /* ---- the lease as a document ---- */
 
+static json_t *dns_to_json(const struct dhcp_lease *lease)
+{
+    _cleanup_json_ json_t *servers = json_array(), *search = json_array();
+
+    for (size_t i = 0; i < lease->dns_count; i++)
+        if (json_array_append_new(servers, json_from_addr(&lease->dns[i])) < 0)
+            return NULL;
+    if (*lease->domain && json_array_append_new(search, json_string(lease->domain)) < 0)
+        return NULL;
+    return json_pack("{s:O, s:O}", "nameservers", servers, "search", search);
+}
+
 static json_t *lease_to_json(const struct dhcp_lease *lease, int64_t since)
 {
     struct prefix own = {lease->addr, lease->len};
 
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "Address", prefix_text(&own), "Server",
-                     addr_text(&lease->server), "ServerMac", mac_text(&lease->server_mac), "Since",
-                     (json_int_t)since, "Seconds", (json_int_t)lease->seconds, "Renew",
-                     (json_int_t)lease->renew, "Rebind", (json_int_t)lease->rebind);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "Address", prefix_text(&own),
+                     "Server", addr_text(&lease->server), "ServerMac", mac_text(&lease->server_mac),
+                     "Since", (json_int_t)since, "Seconds", (json_int_t)lease->seconds, "Renew",
+                     (json_int_t)lease->renew, "Rebind", (json_int_t)lease->rebind, DNS_KEY,
+                     dns_to_json(lease));
+}
+
+static const json_t *state_dns(const struct endpoint_given *given)
+{
+    return json_object_get(json_object_get(given->state, DHCP_STATE_KEY), DNS_KEY);
+}
+
+int dhcp_endpoint_dns(const struct endpoint *ep, const char *key, strv *list)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach (json_object_get(state_dns(&ep->given), key), i, item) {
+        const char *text = json_string_value(item);
+
+        if (text && !strv_contains(*list, text) && strv_add(list, text) < 0)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 /* T1 < T2 < the end, as codec.h promises. */
@@ -147,7 +180,7 @@ int dhcp_lease_give(const struct dhcp_lease *lease, int64_t since, const struct 
 bool dhcp_given_equal(const struct endpoint_given *a, const struct endpoint_given *b)
 {
     if (a->ipv4_len != b->ipv4_len || a->mtu != b->mtu || a->route_count != b->route_count ||
-        !addr_equal(&a->gateway4, &b->gateway4))
+        !addr_equal(&a->gateway4, &b->gateway4) || !json_equal(state_dns(a), state_dns(b)))
         return false;
     for (size_t i = 0; i < a->route_count; i++)
         if (!prefix_equal(&a->routes[i].destination, &b->routes[i].destination) ||

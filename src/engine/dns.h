@@ -26,8 +26,12 @@ bool sandbox_has_names(const struct sandbox *sb);
 /* It asks weft's own server: a container's sandbox that has names. */
 bool sandbox_has_resolver(const struct sandbox *sb);
 
+/* Appends what others have said of names for a wired endpoint (key "nameservers" or "search", CNI's
+ * words) that is not in *list yet. 0 or -ENOMEM. */
+int endpoint_dns_given(const struct endpoint *ep, const char *key, strv *list);
+
 /* The servers that the sandbox's container asks instead of the host's: those of --dns, or else
- * those that CNI plugins have named. 0 or -ENOMEM. */
+ * those that CNI plugins and DHCP servers have named. 0 or -ENOMEM. */
 int sandbox_servers(const struct sandbox *sb, const struct container *c, strv *ret);
 
 /* For a --link's target, as the user named it: the name it goes by; NULL: there is no such. */

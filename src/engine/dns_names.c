@@ -15,6 +15,7 @@
 
 #include "dns/codec.h"
 #include "driver/cni.h"
+#include "engine/dhcp_lease.h"
 #include "engine/dns.h"
 
 bool sandbox_has_names(const struct sandbox *sb)
@@ -132,12 +133,22 @@ static int add_links(const struct sandbox *sb, dns_target_fn *target, void *arg,
     return r;
 }
 
+int endpoint_dns_given(const struct endpoint *ep, const char *key, strv *list)
+{
+    int r;
+
+    if (!endpoint_is_wired(ep))
+        return 0;
+    r = cni_endpoint_dns(ep, key, list);
+    return r < 0 ? r : dhcp_endpoint_dns(ep, key, list);
+}
+
 /* A plugin may have copied the host's file: what is on the host's loopback is not reached. */
 static int add_given_servers(const struct endpoint *ep, strv *ret)
 {
     _cleanup_strv_ strv given = NULL;
     struct addr addr;
-    int r = cni_endpoint_dns(ep, "nameservers", &given);
+    int r = endpoint_dns_given(ep, "nameservers", &given);
 
     for (char **text = given; r == 0 && text && *text; text++)
         if (addr_parse(*text, &addr, NULL) == 0 && !addr_is_loopback(&addr))
@@ -150,8 +161,7 @@ int sandbox_servers(const struct sandbox *sb, const struct container *c, strv *r
     int r = strv_copy(c->config.dns, ret);
 
     for (size_t i = 0; r == 0 && strv_length(c->config.dns) == 0 && i < sb->endpoint_count; i++)
-        if (endpoint_is_wired(sb->endpoints[i]))
-            r = add_given_servers(sb->endpoints[i], ret);
+        r = add_given_servers(sb->endpoints[i], ret);
     return r;
 }
 

@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "driver/cni.h"
 #include "engine/dns.h"
 
 #define FILE_MAX (1 << 20)
@@ -224,8 +223,7 @@ char *file_resolv_conf(const struct container *c, const struct sandbox *sb)
     _cleanup_strv_ strv search = NULL;
 
     for (size_t i = 0; i < sb->endpoint_count; i++)
-        if (endpoint_is_wired(sb->endpoints[i]) &&
-            cni_endpoint_dns(sb->endpoints[i], "search", &search) < 0)
+        if (endpoint_dns_given(sb->endpoints[i], "search", &search) < 0)
             return NULL;
     if (sb->kind == SANDBOX_HOST)
         copy_host_conf(&c->config, &out);

@@ -30,11 +30,11 @@ DHCP = ("--ipam-driver", "dhcp")
 class Dnsmasq:
     """The real one, in the foreground, with a log."""
 
-    def __init__(self, host: Host, *options: str):
+    def __init__(self, host: Host, *options: str, port: int = 0):
         self.host = host
         host.write("/run/test/log", "")
         host.popen(
-            "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=eth0",
+            "dnsmasq", "--no-daemon", "--conf-file=/dev/null", f"--port={port}", "--interface=eth0",
             "--bind-interfaces", "--user=root", "--log-dhcp", "--log-facility=/run/test/log",
             "--dhcp-leasefile=/run/test/leases", "--pid-file=", "--no-ping",
             *options,
@@ -136,6 +136,23 @@ def test_lease(weft: Weft, dnsmasq: Dnsmasq, router: Host):
     weft.ping("db", address)
 
 
+def test_names_of_the_lan(weft: Weft, router: Host):
+    """The server names a name server and a domain: containers ask it, unless they have others."""
+    Dnsmasq(
+        router,
+        "--dhcp-range=198.51.100.50,198.51.100.99,255.255.255.0,1h", "--no-resolv", "--no-hosts",
+        "--domain=lan.example", "--address=/printer.lan.example/198.51.100.7", port=53,
+    )  # fmt: skip
+    weft("network", "create", *MACVLAN, *DHCP, "lan")
+    weft.start("web", "--network", "lan")
+    weft.start("own", "--network", "lan", "--dns", "198.51.100.250", "--dns-search", "other.example")
+    assert "search lan.example\n" in weft.exec("web", "cat", "/etc/resolv.conf") + "\n"
+    for name in ("printer", "printer.lan.example"):
+        assert weft.exec("web", "getent", "ahostsv4", name).split()[0] == "198.51.100.7"
+    assert weft.exec("web", "getent", "ahostsv4", "own").split()[0] == weft.address("own", "lan")
+    assert "search other.example\n" in weft.exec("own", "cat", "/etc/resolv.conf") + "\n"
+
+
 def test_release(weft: Weft, dnsmasq: Dnsmasq):
     """The server gets back what is not used any more; a container made anew gets the same."""
     weft("network", "create", *MACVLAN, *DHCP, "lan")
@@ -225,6 +242,18 @@ def test_docker(weft: Weft, dnsmasq: Dnsmasq):
     assert weft.address("web", "lan") == address
     weft.docker("rm", "-f", "web")
     weft.docker("network", "rm", "lan")
+
+
+def test_the_router_of_the_lan_is_not_the_host(weft: Weft, dnsmasq: Dnsmasq, router: Host):
+    """A gateway of the user's choice takes the place of the server's, and is no address of weft's."""
+    weft(
+        "network", "create", "-o", "uplink=eth0", *DHCP, "--subnet", "198.51.100.0/24", "--gateway",
+        "198.51.100.254", "lan",
+    )  # fmt: skip
+    weft.start("web", "--network", "lan")
+    assert weft.host.default_route(netns=weft.netns("web")) == ("198.51.100.254", "eth0")
+    addresses = weft.host.run("ip", "-br", "addr")
+    assert "198.51.100.254" not in addresses
 
 
 def test_bridge_with_uplink(weft: Weft, dnsmasq: Dnsmasq, router: Host):

@@ -66,6 +66,32 @@ static void an_offer(void **state)
     assert_false(reply.has_id);
 }
 
+/* Servers that nobody can ask are passed over, and so is a domain that is none. */
+static void who_answers_for_names(void **state)
+{
+    static const char domain[] = "lan.example";
+    struct dhcp_reply reply;
+    struct made m;
+
+    (void)state;
+    made_answer(&m, 5);
+    MADE_OPTION(&m, 6, 127, 0, 0, 1, 192, 0, 2, 53, 192, 0, 2, 54, 9);
+    made_option(&m, 15, domain, sizeof domain);
+    made_end(&m);
+    assert_int_equal(decode(&m, &reply), 0);
+    assert_int_equal(reply.lease.dns_count, 2);
+    assert_addr(&reply.lease.dns[0], "192.0.2.53");
+    assert_addr(&reply.lease.dns[1], "192.0.2.54");
+    assert_string_equal(reply.lease.domain, domain);
+
+    made_answer(&m, 5);
+    made_option(&m, 15, "a b\nnameserver 6.6.6.6", 23);
+    made_end(&m);
+    assert_int_equal(decode(&m, &reply), 0);
+    assert_int_equal(reply.lease.dns_count, 0);
+    assert_string_equal(reply.lease.domain, "");
+}
+
 static void times_that_make_no_sense(void **state)
 {
     static const struct {
@@ -474,6 +500,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_offer),
+        cmocka_unit_test(who_answers_for_names),
         cmocka_unit_test(times_that_make_no_sense),
         cmocka_unit_test(the_shortest_leases_have_times),
         cmocka_unit_test(classless_routes_take_the_routers_place),

@@ -297,6 +297,24 @@ static int refuse_running(struct engine *e, struct weft_error *err)
     return 0;
 }
 
+/* Sysctls of bridges that stay, which nobody is going to want any more. */
+static int add_idle(struct world *w)
+{
+    struct engine *e = w->engine;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < e->network_count; i++) {
+        _cleanup_fact_set_ struct fact_set facts = {0};
+
+        r = e->networks[i]->adopted ? render_network(e->networks[i], &facts) : 0;
+        fact_set_own(&facts);
+        for (size_t j = 0; r == 0 && j < facts.count; j++)
+            if (facts.facts[j].kind == FACT_SYSCTL && *facts.facts[j].sysctl.idle)
+                r = fact_set_add(&w->seen, &facts.facts[j]);
+    }
+    return r;
+}
+
 int engine_cleanup(struct engine *e, size_t *ret_removed, struct weft_error *err)
 {
     _cleanup_world_ struct world w = {.engine = e};
@@ -313,7 +331,7 @@ int engine_cleanup(struct engine *e, size_t *ret_removed, struct weft_error *err
     r = observe(&w, err);
     if (r < 0)
         return r;
-    if (plan_diff(&w.seen, &nothing, &plan) < 0)
+    if (add_idle(&w) < 0 || plan_diff(&w.seen, &nothing, &plan) < 0)
         return weft_oom(err);
     failed = kernel_apply_lenient(e->kernel, &plan);
     if (failed > 0)

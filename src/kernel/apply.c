@@ -256,15 +256,17 @@ static int run_netns(struct run *run, const struct op *op, struct weft_error *er
     return netns_add(run->k->host_ns, op->fact.ns, err);
 }
 
-/* A value cannot be taken away again: removing does nothing, and undoing puts the previous one
- * back. Where there is no IPv6, nothing needs to be set for it. */
+/* A value cannot be taken away again: removing does nothing, unless there is one for when nobody
+ * wants it, and undoing puts the previous one back. Where there is no IPv6, nothing needs to be set
+ * for it. */
 static int run_sysctl(struct run *run, const struct op *op, struct done *done,
                       struct weft_error *err)
 {
     const struct fact_sysctl *s = &op->fact.sysctl;
+    const char *value = op->verb == OP_REMOVE ? s->idle : s->value;
     int fd, r;
 
-    if (op->verb == OP_REMOVE || (!run->k->has_ipv6 && str_starts_with(s->path, "net/ipv6/")))
+    if (!*value || (!run->k->has_ipv6 && str_starts_with(s->path, "net/ipv6/")))
         return 0;
     fd = ns_pool_fd(&run->pool, op->fact.ns, err);
     if (fd < 0)
@@ -274,7 +276,7 @@ static int run_sysctl(struct run *run, const struct op *op, struct done *done,
         return r;
     r = sysctl_read(s->path, done->previous, sizeof done->previous, err);
     if (r >= 0)
-        r = sysctl_write(s->path, s->value, err);
+        r = sysctl_write(s->path, value, err);
     netns_leave(run->k->host_ns);
     return r;
 }

@@ -19,6 +19,9 @@ static int find(struct ns_pool *pool, const struct kstate_ns *ns, struct weft_er
     if (pool->count == NS_POOL_MAX)
         return weft_fail_errno(err, EMFILE, "too many network namespaces open");
     fd = netns_open(ns->path, err);
+    /* The file that it was mounted on: it has gone. */
+    if (fd == -EINVAL)
+        return weft_fail_errno(err, ENOENT, "network namespace %s", ns->path);
     if (fd < 0)
         return fd;
     pool->entries[pool->count] = (struct ns_pool_entry){.ns = ns, .fd = fd};

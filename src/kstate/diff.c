@@ -196,8 +196,10 @@ static bool falls(const struct diff *d, const struct fact *seen)
 /* Of a borrowed link only the master can be taken back. */
 static bool can_be_removed(const struct fact *seen)
 {
+    if (seen->kind == FACT_SYSCTL)
+        return *seen->sysctl.idle;
     if (seen->kind != FACT_LINK)
-        return seen->kind != FACT_SYSCTL;
+        return true;
     return seen->link.kind != LINK_LOOPBACK &&
            (seen->link.kind != LINK_BORROWED || *seen->link.master);
 }

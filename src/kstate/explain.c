@@ -141,7 +141,7 @@ static void explain_sysctl(const struct op *op, struct strbuf *out)
     if (!strchr(key, '.'))
         for (char *slash = key; (slash = strchr(slash, '/'));)
             *slash = '.';
-    if (op->verb == OP_REMOVE) {
+    if (op->verb == OP_REMOVE && !*sysctl->idle) {
         strbuf_printf(out, "# %s stays as it is\n", key);
         return;
     }
@@ -150,7 +150,7 @@ static void explain_sysctl(const struct op *op, struct strbuf *out)
         explain_word(out, op->fact.ns->name);
         strbuf_puts(out, " ");
     }
-    strbuf_printf(&assignment, "%s=%s", key, sysctl->value);
+    strbuf_printf(&assignment, "%s=%s", key, op->verb == OP_REMOVE ? sysctl->idle : sysctl->value);
     strbuf_puts(out, "sysctl -w");
     explain_word(out, strbuf_text(&assignment));
     strbuf_puts(out, "\n");

@@ -170,6 +170,8 @@ struct fact_route {
 struct fact_sysctl {
     char path[64]; /* below /proc/sys, with slashes: net/ipv4/ip_forward */
     char value[24];
+    char idle[8]; /* what it is set to when nobody wants the value any more; "": it stays. Of
+                     desired facts only */
 };
 
 /*

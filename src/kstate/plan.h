@@ -40,9 +40,9 @@ struct plan {
 
 /*
  * What to do so that everything in desired holds, given that seen does. Facts of seen that are
- * marked owned and not desired are removed; those not owned are left alone. Sysctls and loopback
- * links are never removed. Both sets are sorted by this. Pure. 0 or -ENOMEM; *ret (zeroed by the
- * caller) is then empty.
+ * marked owned and not desired are removed; those not owned are left alone. Sysctls (but
+ * those with an idle value) and loopback links are never removed. Both sets are sorted by this.
+ * Pure. 0 or -ENOMEM; *ret (zeroed by the caller) is then empty.
  *
  * For the facts of one transaction (before → after, no dump) call fact_set_own on `seen` first:
  * what weft rendered is weft's.

@@ -34,7 +34,8 @@ int aux_add(struct network *net, const char *name, const struct addr *addr, stru
     struct aux_address *grown;
     char text[32];
 
-    if (!pool || pool_aux(pool, addr) || addr_equal(addr, &pool->gateway))
+    if (!pool || !pool_is_usable(pool, addr) || pool_aux(pool, addr) ||
+        addr_equal(addr, &pool->gateway))
         return 0;
     (void)snprintf(text, sizeof text, "%s", name);
     for (unsigned i = 2; has_aux(pool, text); i++)
@@ -157,8 +158,11 @@ static int check_adopted(struct network *net, const struct fact *bridge, struct 
                          "option " OPTION_VLAN_AWARE " of network %s: bridge %s is not weft's, and "
                          "it does not know VLANs",
                          net->name, net->link);
-    if (!network_option(net, OPTION_MTU))
-        net->mtu = bridge->link.mtu == ETHERNET_MTU ? 0 : bridge->link.mtu;
+    if (network_option(net, OPTION_MTU) && (net->mtu ? net->mtu : ETHERNET_MTU) != bridge->link.mtu)
+        return weft_fail(err, WEFT_INVALID,
+                         "MTU %s of network %s: bridge %s is not weft's, and its MTU is %u",
+                         network_option(net, OPTION_MTU), net->name, net->link, bridge->link.mtu);
+    net->mtu = bridge->link.mtu == ETHERNET_MTU ? 0 : bridge->link.mtu;
     return 0;
 }
 

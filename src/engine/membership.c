@@ -68,7 +68,8 @@ static void membership_changed(struct engine *e, const char *action, struct sand
     refresh_files(e, sb);
     if (net->predefined)
         refresh_links(e, sb);
-    if (resolver != sandbox_has_resolver(sb))
+    /* Others may have named servers and domains. */
+    if (resolver != sandbox_has_resolver(sb) || network_is_asked(net))
         refresh_resolver(e, sb);
     /* Those of a container at rest are told of when it starts. */
     if (sb->active)

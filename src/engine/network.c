@@ -11,6 +11,7 @@
 #include "engine/dns.h"
 #include "engine/half.h"
 #include "engine/parents.h"
+#include "model/network_check.h"
 
 static int check_name(struct engine *e, const struct network *net, struct weft_error *err)
 {
@@ -45,7 +46,8 @@ static int check_host_dns(const struct network *net, struct weft_error *err)
         return 0;
     return weft_fail(err, WEFT_INVALID,
                      "option " OPTION_HOST_DNS
-                     " of network %s needs an address of the host on the network: it has none",
+                     " of network %s needs an address that weft gives the host on the network: "
+                     "there is none",
                      net->name);
 }
 
@@ -79,6 +81,8 @@ int complete_network(struct engine *e, struct network *net, struct weft_error *e
     id_generate(net->id);
     net->created = time_now();
     r = check_outsiders(e, net, err);
+    if (r == 0)
+        r = parents_reserve(e, net, err);
     if (r == 0 && driver->has_pools && network_has_own_pools(net))
         r = choose_pools(e, net, err);
     if (r == 0 && mtu == 0)
@@ -87,6 +91,9 @@ int complete_network(struct engine *e, struct network *net, struct weft_error *e
         r = driver->prepare_network(net, mtu, err);
     if (r == 0)
         r = parents_complete(e, net, err);
+    /* What the user left open has been filled in: is it still something that can be? */
+    if (r == 0)
+        r = network_check(net, err);
     if (r == 0)
         r = check_host_dns(net, err);
     return r < 0 ? r : check_link(e, net, err);

@@ -15,7 +15,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "driver/on_parent.h"
+#include "engine/change_step.h"
 #include "engine/parents.h"
 
 const struct fact *host_link_find(const struct fact_set *facts, const char *name)
@@ -67,21 +69,29 @@ static int check_link(const struct network *net, const struct fact *fact, struct
     return 0;
 }
 
-static bool is_port(const struct fact_set *links, const struct fact *fact)
+/* The bridge that it is a port of, NULL when it is none. */
+static const struct fact *bridge_of(const struct fact_set *links, const struct fact *fact)
 {
     const struct fact *master = host_link_find(links, fact->link.master);
 
-    return master && master->link.kind == LINK_BRIDGE;
+    return master && master->link.kind == LINK_BRIDGE ? master : NULL;
 }
 
 static int check_parent(struct network *net, const struct fact_set *links, const struct fact *fact,
                         struct weft_error *err)
 {
+    const struct fact *bridge;
+
     if (fact->owned && fact->link.kind == LINK_VLAN) {
         net->made_parent = true;
         return 0;
     }
-    if (is_port(links, fact))
+    bridge = bridge_of(links, fact);
+    if (bridge && bridge->owned)
+        return weft_fail(err, WEFT_INVALID,
+                         "parent %s of network %s is the uplink of another network, by bridge %s",
+                         fact->link.name, net->name, fact->link.master);
+    if (bridge)
         return weft_fail(err, WEFT_INVALID,
                          "parent %s of network %s is a port of bridge %s: name %s", fact->link.name,
                          net->name, fact->link.master, fact->link.master);
@@ -197,12 +207,14 @@ static int check_stranger(const struct network *net, const struct fact *fact,
                          "alone",
                          net->parent, net->name, link);
     if (fact->link.kind == LINK_IPVLAN &&
-        !str_equal(ipvlan_mode(net), link_mode_name(fact->link.mode)))
+        (!str_equal(ipvlan_mode(net), link_mode_name(fact->link.mode)) ||
+         !str_equal(ipvlan_flag(net), link_mode_name(fact->link.port_mode))))
         return weft_fail(
             err, WEFT_CONFLICT,
-            "parent %s of network %s is in use by link %s in mode %s: an ipvlan parent "
+            "parent %s of network %s is in use by link %s in mode %s %s: an ipvlan parent "
             "has one mode",
-            net->parent, net->name, link, link_mode_name(fact->link.mode));
+            net->parent, net->name, link, link_mode_name(fact->link.mode),
+            link_mode_name(fact->link.port_mode));
     return 0;
 }
 
@@ -247,8 +259,8 @@ static int check_mtu(const struct network *net, const struct fact_set *links,
 
 /* No endpoint gets an address that the host has on the parent; and endpoints do not reach the host
  * there, so it is no gateway. */
-static int keep_host_addresses(struct network *net, const struct fact_set *links,
-                               struct weft_error *err)
+static int keep_host_addresses(struct network *net, const char *parent,
+                               const struct fact_set *links, struct weft_error *err)
 {
     int r = 0;
 
@@ -257,14 +269,14 @@ static int keep_host_addresses(struct network *net, const struct fact_set *links
         const struct addr *addr = &fact->addr.prefix.addr;
         const struct pool *pool;
 
-        if (fact->kind != FACT_ADDR || !str_equal(fact->addr.link, net->parent))
+        if (fact->kind != FACT_ADDR || !str_equal(fact->addr.link, parent))
             continue;
         pool = network_pool_of(net, addr);
         if (pool && addr_equal(&pool->gateway, addr) && !net->internal)
             return weft_fail(err, WEFT_INVALID,
                              "gateway %s of network %s is the host's own address on %s, where %s "
                              "endpoints do not reach it: the gateway must be the router",
-                             addr_text(addr), net->name, net->parent, net->driver);
+                             addr_text(addr), net->name, parent, net->driver);
         r = aux_add(net, "parent", addr, err);
     }
     return r;
@@ -322,8 +334,54 @@ static int complete_on_parent(struct engine *e, struct network *net, const struc
     if (r == 0)
         r = check_mtu(net, links, err);
     if (r == 0)
-        r = keep_host_addresses(net, links, err);
+        r = keep_host_addresses(net, net->parent, links, err);
     return r < 0 ? r : complete_access(net, err);
+}
+
+int parents_reserve(struct engine *e, struct network *net, struct weft_error *err)
+{
+    const char *parent = network_option(net, OPTION_PARENT);
+    _cleanup_fact_set_ struct fact_set links = {0};
+    int r;
+
+    if (!network_lies_on_parent(net) || str_is_empty(parent) || net->pool_count == 0)
+        return 0;
+    r = kernel_links(e->kernel, &links, err);
+    return r < 0 ? r : keep_host_addresses(net, parent, &links, err);
+}
+
+static int disown(struct engine *e, struct network *net, struct weft_error *err)
+{
+    _cleanup_change_ struct change ch = {0};
+    int r = change_begin(e, &ch, err);
+
+    net->made_parent = false;
+    if (r == 0)
+        r = change_write_network(e, net, err);
+    return r < 0 ? r : change_commit_model(&ch, err);
+}
+
+void parents_disown(struct engine *e)
+{
+    _cleanup_fact_set_ struct fact_set links = {0};
+    struct weft_error err = {0};
+
+    if (kernel_links(e->kernel, &links, &err) < 0) {
+        log_warning("%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < e->network_count; i++) {
+        struct network *net = e->networks[i];
+        const struct fact *fact = host_link_find(&links, net->parent);
+
+        if (!net->made_parent || !fact || fact->owned)
+            continue;
+        log_warning("parent %s of network %s is not the one that weft made: it is left to its "
+                    "owner",
+                    net->parent, net->name);
+        if (disown(e, net, &err) < 0)
+            log_error("%s", err.text);
+    }
 }
 
 int parents_complete(struct engine *e, struct network *net, struct weft_error *err)

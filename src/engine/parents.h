@@ -15,6 +15,12 @@
  * … With a dry run and otherwise alike. 0 or -errno.
  */
 int parents_complete(struct engine *e, struct network *net, struct weft_error *err);
+/* Before a network's pools are chosen: no endpoint and no gateway gets an address that the host has
+ * on the parent. 0 or -errno. */
+int parents_reserve(struct engine *e, struct network *net, struct weft_error *err);
+/* VLANs that count as made, but have become somebody else's (they were made anew while weftd was
+ * away, say), are the user's from now on. For weftd's start. */
+void parents_disown(struct engine *e);
 /* Touches the networks that need the same made links, so that what they share stays while one of
  * them is left. Before the network is added or removed. */
 int parents_touch(struct change *ch, struct network *net, struct weft_error *err);

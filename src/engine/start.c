@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/change.h"
 #include "engine/outside.h"
+#include "engine/parents.h"
 
 /* ---- predefined networks ---- */
 
@@ -263,8 +264,10 @@ int engine_start(struct engine *e, struct weft_error *err)
         log_warning("what others change will go unnoticed: %s", err->text);
     if (r == 0)
         r = rules_recall(e, err);
-    if (r == 0)
+    if (r == 0) {
+        parents_disown(e);
         r = engine_mend(e, MEND_ALL, NULL, err);
+    }
     if (r == 0)
         dns_start(e);
     for (size_t i = 0; r == 0 && i < count; i++)

@@ -104,7 +104,9 @@ bool network_has_gateway(const struct network *net, const struct pool *pool)
 {
     int family = pool->gateway.family;
 
-    if (!addr_is_set(&pool->gateway) || pool->gateway_found || network_lies_on_parent(net) ||
+    /* What a LAN's server gives addresses of is the LAN: its router is not the host. */
+    if (!addr_is_set(&pool->gateway) || pool->gateway_found ||
+        str_equal(net->ipam_driver, "dhcp") || network_lies_on_parent(net) ||
         network_gateway_mode(net, family) == GATEWAY_ISOLATED)
         return false;
     return family != AF_INET || !network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);

@@ -205,16 +205,14 @@ static int read_ifname(const json_t *doc, const char *key, char ret[static IFNAM
     return r < 0 ? r : str_copy(ret, IFNAMSIZ, name);
 }
 
-/* The families whose gateways were found on an adopted bridge. */
+/* The gateways that were found on an adopted bridge. */
 static int read_found_gateways(const json_t *weft, struct network *net, struct weft_error *err)
 {
-    bool ipv4 = false, ipv6 = false;
-    int r = json_get_bool(weft, "FoundGateway4", &ipv4, err);
+    _cleanup_strv_ strv found = NULL;
+    int r = json_get_strv(weft, "FoundGateways", &found, err);
 
-    if (r == 0)
-        r = json_get_bool(weft, "FoundGateway6", &ipv6, err);
     for (size_t i = 0; r == 0 && i < net->pool_count; i++)
-        net->pools[i].gateway_found = net->pools[i].subnet.addr.family == AF_INET ? ipv4 : ipv6;
+        net->pools[i].gateway_found = strv_contains(found, prefix_text(&net->pools[i].subnet));
     return r;
 }
 
@@ -329,11 +327,16 @@ static json_t *pools_to_json(const struct network *net)
     return TAKE_PTR(config);
 }
 
-static bool found_gateway(const struct network *net, int family)
+/* By the subnets that they are gateways of. NULL when memory ran out. */
+static json_t *found_gateways(const struct network *net)
 {
-    const struct pool *pool = network_pool(net, family);
+    _cleanup_json_ json_t *list = json_array();
 
-    return pool && pool->gateway_found;
+    for (size_t i = 0; i < net->pool_count; i++)
+        if (net->pools[i].gateway_found &&
+            json_array_append_new(list, json_string(prefix_text(&net->pools[i].subnet))) < 0)
+            return NULL;
+    return TAKE_PTR(list);
 }
 
 static int set_true(json_t *doc, const char *key, bool value)
@@ -348,9 +351,9 @@ static json_t *weft_to_json(const struct network *net)
                                            (int)net->mtu, "Predefined", net->predefined);
 
     if (!doc || set_true(doc, "Adopted", net->adopted) < 0 ||
-        set_true(doc, "MadeParent", net->made_parent) < 0 ||
-        set_true(doc, "FoundGateway4", found_gateway(net, AF_INET)) < 0 ||
-        set_true(doc, "FoundGateway6", found_gateway(net, AF_INET6)) < 0)
+        set_true(doc, "MadeParent", net->made_parent) < 0)
+        return NULL;
+    if (net->adopted && json_object_set_new(doc, "FoundGateways", found_gateways(net)) < 0)
         return NULL;
     if (*net->parent && json_object_set_new(doc, "Parent", json_string(net->parent)) < 0)
         return NULL;

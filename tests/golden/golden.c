@@ -72,9 +72,9 @@ struct golden_case {
 #define NETWORK_ADOPTED                                                                            \
     "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_NAME "': 'br0'") ", 'Weft': {'Adopted': true}}"
 #define NETWORK_ADOPTED_FOUND                                                                      \
-    "{" APP                                                                                        \
-    ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_NAME "': 'br0'") ", 'Weft': {'Adopted': true, "        \
-                                                             "'FoundGateway4': true}}"
+    "{" APP ", " POOLS_V4 OPTIONS("'" OPTION_BRIDGE_NAME                                           \
+                                  "': 'br0'") ", 'Weft': {'Adopted': true, "                       \
+                                              "'FoundGateways': ['172.18.0.0/16']}}"
 #define NETWORK_VLAN_AWARE "{" APP ", " POOLS_V4 OPTIONS("'vlan_aware': 'true'") "}"
 #define NETWORK_TRUNK "{" APP ", " POOLS_V4 OPTIONS("'vlan_aware': 'true', 'uplink': 'eth0'") "}"
 #define ACCESS_V4                                                                                  \

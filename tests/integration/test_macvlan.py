@@ -560,6 +560,8 @@ def test_bad_parents_are_refused(hurt, driver, parent, options, says):
          "gateway 198.51.100.11 of network phys is the host's own address on eth0"),
         (("--subnet", "198.51.100.10/31", "--gateway", "198.51.100.10", "-o", "host_access=true"),
          "has no address left for the host"),
+        (("--subnet", "10.99.0.0/30", "-o", "host_access=true"),
+         "pool 10.99.0.0/30 of network phys has no address for an endpoint"),
         (("-o", "weft.host_dns=true"), "option weft.host_dns of network phys is none of macvlan networks"),
     ],
 )  # fmt: skip
@@ -567,6 +569,18 @@ def test_bad_addresses_are_refused(hurt, arguments, says):
     before = whole(hurt.daemon)
     hurt.fails("network", "create", "-d", "macvlan", *PARENT, *arguments, "phys", says=says)
     assert_unchanged(hurt.daemon, before)
+
+
+def test_a_gateway_that_nobody_named_is_not_the_host(lan, make_daemon):
+    """Neither the host's own address nor one that is no host's in the pool is a gateway or reserved."""
+    host = lan.host("one", "198.51.100.1/24", "10.99.1.255/23")
+    weft = Weft(make_daemon(host))
+    weft("network", "create", "-d", "macvlan", *PARENT, "--subnet", LAN_IPV4, "phys")
+    weft("network", "create", "-d", "macvlan", *PARENT, "--subnet", "10.99.1.0/24", "odd")
+    weft.daemon.restart()
+    config = json.loads(weft("network", "inspect", "phys"))[0]["IPAM"]["Config"][0]
+    assert config["Gateway"] == "198.51.100.2"
+    assert config["AuxiliaryAddresses"] == {"parent": "198.51.100.1"}
 
 
 def test_limits_need_a_link_of_the_host(hurt):

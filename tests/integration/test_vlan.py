@@ -68,12 +68,12 @@ def test_vlans_are_isolated_from_each_other(lan, make_daemon):
     for vlan, other in ((10, 20), (20, 10)):
         one.ping(f"c{vlan}", f"10.{vlan}.0.1")
         one.ping(f"c{vlan}", two.address(f"c{vlan}", f"v{vlan}"))
-        # Beside the router, which would lead there, nothing does.
-        one.host.run(
-            "ip", "route", "replace", f"10.{other}.0.0/24", "dev", "eth0",
-            netns=one.netns(f"c{vlan}"),
-        )  # fmt: skip
-        assert not one.pings(f"c{vlan}", two.address(f"c{other}", f"v{other}"))
+        # Beside the router, which would lead there, nothing does: the question who has the address
+        # does not even get there.
+        netns, there = one.netns(f"c{vlan}"), two.address(f"c{other}", f"v{other}")
+        one.host.run("ip", "route", "replace", f"10.{other}.0.0/24", "dev", "eth0", netns=netns)
+        assert not one.pings(f"c{vlan}", there)
+        assert "lladdr" not in one.host.run("ip", "neigh", "show", "to", there, netns=netns)
 
 
 def test_a_vlan_of_the_user_s_is_used_and_stays(one):
@@ -143,6 +143,20 @@ def test_weftd_removes_what_a_network_left(one):
     )  # fmt: skip
     one.daemon.restart()
     assert stack(host) == before
+
+
+def test_a_vlan_that_has_become_somebody_s_is_left_to_them(one):
+    """Made anew by the host's own set-up while weftd was away."""
+    host = one.host
+    create(one, 50)
+    one.daemon.kill9()
+    host.run("ip", "link", "del", "eth0.50")
+    host.run("ip", "link", "add", "link", "eth0", "name", "eth0.50", "type", "vlan", "id", "50")
+    host.run("ip", "link", "set", "eth0.50", "up")
+    one.daemon.start()
+    assert "eth0.50 of network v50 is not the one that weft made" in one.daemon.log()
+    one("network", "rm", "v50")
+    assert "eth0.50" in host.links()
 
 
 def test_docker_makes_a_vlan(lan, make_daemon):

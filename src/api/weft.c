@@ -75,13 +75,17 @@ int handle_attach(struct request *rq, struct weft_error *err)
         r = read_attach(doc, &attach, &want, err);
     if (r == 0)
         r = later_new(rq, &later, err);
+    if (r < 0)
+        return r;
+    r = engine_attach(rq->api->engine, &attach, dry, later_done, later, &sb, err);
+    if (r < 0)
+        return r;
+    if (dry)
+        return reply_text(rq, dry, err);
     if (r == 0)
-        r = engine_attach(rq->api->engine, &attach, dry, later_done, later, &sb, err);
-    if (r > 0)
-        later_prepare(TAKE_PTR(later), MHD_HTTP_OK, attached_json(sb));
-    if (r != 0)
-        return r < 0 ? r : 0;
-    return dry ? reply_text(rq, dry, err) : reply_json(rq, MHD_HTTP_OK, attached_json(sb), err);
+        return reply_json(rq, MHD_HTTP_OK, attached_json(sb), err);
+    later_prepare(TAKE_PTR(later), MHD_HTTP_OK, attached_json(sb));
+    return 0;
 }
 
 int handle_detach(struct request *rq, struct weft_error *err)

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "driver/driver.h"
+#include "driver/cni.h"
 #include "driver/shape.h"
 #include "engine/change.h"
 #include "engine/outside.h"
@@ -111,20 +111,20 @@ static int merge(const struct strmap *options, const struct strmap *limits, stru
     return r;
 }
 
-/* Where there is no link on the host, a plugin may keep limits, which it was told of when the
- * endpoint joined. */
-static int check_keeper(const struct endpoint *ep, struct weft_error *err)
+/* A CNI plugin that keeps limits is told of them when the endpoint joins, and then no more. */
+static int check_limits(const struct endpoint *ep, const struct strmap *options,
+                        struct weft_error *err)
 {
     struct limits limits;
 
-    if (*ep->network->link || !ep->sandbox->active ||
-        limits_read(&ep->want.driver_opts, &limits, NULL) < 0 || !limits_are_set(&limits))
-        return 0;
-    return weft_fail(
-        err, WEFT_CONFLICT,
-        "the limits of %s on network %s are kept by driver %s: they can change when it "
-        "does not run",
-        sandbox_owner_text(ep->sandbox), ep->network->name, ep->network->driver);
+    if (!cni_network_takes(ep->network, "bandwidth"))
+        return shape_check(ep->network, options, err);
+    if (ep->sandbox->active)
+        return weft_fail(err, WEFT_CONFLICT,
+                         "the limits of %s on network %s are kept by the network's plugins, which "
+                         "are told of them when it joins: they cannot change while it is there",
+                         sandbox_owner_text(ep->sandbox), ep->network->name);
+    return limits_read(options, &limits, err);
 }
 
 static int set_options(struct engine *e, struct endpoint *ep, const struct strmap *options,
@@ -134,9 +134,7 @@ static int set_options(struct engine *e, struct endpoint *ep, const struct strma
     int r = options_check(OPTION_SCOPE_ENDPOINT, NULL, "the endpoint", options, err);
 
     if (r == 0)
-        r = check_keeper(ep, err);
-    if (r == 0)
-        r = shape_check(ep->network, options, err);
+        r = check_limits(ep, options, err);
     if (r == 0)
         r = change_begin(e, &ch, err);
     if (r == 0)

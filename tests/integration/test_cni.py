@@ -195,6 +195,12 @@ def test_bandwidth(weft, host):
     weft.start("a", "--network", ",".join(["name=net", *options]))
     qdiscs = [q for q in host.json("tc", "-j", "qdisc", "show") if q["kind"] == "tbf"]
     assert sorted(q["options"]["rate"] for q in qdiscs) == [625000, 1250000]
+    weft.fails("limit", "a", "--ingress-rate", "20mbit", says="kept by the network's plugins")
+    weft("stop", "-t", "0", "a")
+    weft("limit", "a", "--ingress-rate", "20mbit")
+    weft("start", "a")
+    qdiscs = [q for q in host.json("tc", "-j", "qdisc", "show") if q["kind"] == "tbf"]
+    assert sorted(q["options"]["rate"] for q in qdiscs) == [625000, 2500000]
     weft("rm", "-f", "a")
     assert not [q for q in host.json("tc", "-j", "qdisc", "show") if q["kind"] == "tbf"]
 

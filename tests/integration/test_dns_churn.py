@@ -336,6 +336,13 @@ def test_only_weftd_talks_to_it(weft, client, host):
             for length in (0, 1, 3, 100, 30000):
                 other.send(bytes(length))
                 other.send(b"\xff" * length)
-    eventually(lambda: client.data("a"))
+
+    def answers() -> bool:
+        """On a busy machine weftd may take a weft-dns that is slow now for one that hangs."""
+        with contextlib.suppress(NoAnswer):
+            return bool(client.data("a"))
+        return False
+
+    eventually(answers)
     weft.start("b", "--network", NETWORK)
     assert names_are_complete(weft, client)

@@ -7,6 +7,9 @@
  * A run is over when the process has ended and both pipes have, too. What the plugin has left
  * behind may keep them open, so after the process they get LINGER_MS more. One that is overdue is
  * killed with its process group: most plugins run others (IPAM, iptables).
+ *
+ * libuv waits for a process only as long as its handle is open. So the handle of one that is not
+ * cared about any more stays open until the process has ended: otherwise it would be a zombie.
  */
 
 #include "cni/exec.h"
@@ -38,6 +41,7 @@ struct cni_exec {
     uv_timer_t timer;
     struct stream out, err;
     bool exited;
+    bool dropped; /* nobody cares about it any more: only its end is awaited */
     struct cni_outcome outcome;
     cni_exec_fn *fn;
     void *arg;
@@ -61,10 +65,12 @@ static void stream_close(struct stream *s)
     (void)close(s->fd);
 }
 
-/* The process must have gone, or go now: nobody looks after it any more. */
+/* The process must have gone, or go now: only its end is still seen. */
 static void exec_close(struct cni_exec *x)
 {
-    uv_close((uv_handle_t *)&x->process, on_close);
+    x->dropped = true;
+    if (x->exited)
+        uv_close((uv_handle_t *)&x->process, on_close);
     uv_close((uv_handle_t *)&x->timer, on_close);
     stream_close(&x->out);
     stream_close(&x->err);
@@ -122,10 +128,29 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signo)
     struct cni_exec *x = process->data;
 
     x->exited = true;
+    if (x->dropped) {
+        uv_close((uv_handle_t *)process, on_close);
+        return;
+    }
     x->outcome.status = (int)status;
     x->outcome.signo = signo;
     uv_timer_start(&x->timer, on_lingering, LINGER_MS, 0);
     finish_if_done(x);
+}
+
+static void close_dropped(uv_handle_t *handle, void *arg)
+{
+    struct cni_exec *x = handle->data;
+
+    (void)arg;
+    if (handle->type == UV_PROCESS && !uv_is_closing(handle) &&
+        ((uv_process_t *)handle)->exit_cb == on_process_exit && x->dropped)
+        uv_close(handle, on_close);
+}
+
+void cni_exec_end(uv_loop_t *loop)
+{
+    uv_walk(loop, close_dropped, NULL);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -286,10 +311,10 @@ int cni_exec_start(uv_loop_t *loop, const struct cni_call *call, cni_exec_fn *fn
     r = make_input(call->input, &input, err);
     if (r == 0)
         r = exec_new(loop, fn, arg, theirs, &x, err);
-    if (!x)
-        return r;
     out = theirs[0];
     errors = theirs[1];
+    if (!x)
+        return r;
     r = spawn(x, call, env, input, out, errors);
     x->handles++; /* the process: it is a handle also when it could not be started */
     x->exited = r < 0;

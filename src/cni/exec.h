@@ -43,5 +43,7 @@ typedef void cni_exec_fn(void *arg, const struct cni_outcome *outcome);
 /* Nothing of call is kept. 0 or -errno: then fn is not called. */
 int cni_exec_start(uv_loop_t *loop, const struct cni_call *call, cni_exec_fn *fn, void *arg,
                    struct cni_exec **ret, struct weft_error *err);
-/* Kills it; fn is not called any more. x may be NULL. */
+/* Kills it; fn is not called any more. The loop goes on to wait for its end. x may be NULL. */
 void cni_exec_cancel(struct cni_exec *x);
+/* The loop ends: the end of those that have been killed is awaited no more. */
+void cni_exec_end(uv_loop_t *loop);

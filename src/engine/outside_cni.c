@@ -426,6 +426,7 @@ static void stop(struct engine *e)
     while (e->cni->errands)
         errand_free(e->cni->errands);
     cni_stop_watching(e);
+    cni_exec_end(e->loop);
     hash_clear(&e->cni->joined);
     free(e->cni);
     e->cni = NULL;

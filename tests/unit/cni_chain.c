@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -130,6 +131,13 @@ static void check_gone(int pid)
         usleep(10000);
     }
     fail_msg("process %d lives on", pid);
+}
+
+/* It is not even a zombie. */
+static void check_reaped(int pid)
+{
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
 }
 
 static void each_gets_the_result_of_the_one_before(void **state)
@@ -319,6 +327,26 @@ static void a_cancelled_one_is_killed(void **state)
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(answers, 0);
     check_gone(atoi(pid));
+    check_reaped(atoi(pid));
+}
+
+/* When the loop ends nothing waits for it, and nothing is left open. */
+static void a_cancelled_one_does_not_hold_up_the_end(void **state)
+{
+    _cleanup_cni_config_ struct cni_config *config =
+        make_config("{'cniVersion':'1.1.0','name':'n','type':'one'}");
+    _cleanup_free_ char *path = str_printf("%s/pid", dir);
+    struct cni_chain *chain;
+
+    (void)state;
+    write_plugin("one", "echo $$ > $D/pid; exec sleep 60");
+    start(config, CNI_ADD, NULL, &chain);
+    while (access(path, F_OK) < 0)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    cni_chain_cancel(chain);
+    cni_exec_end(&loop);
+    assert_int_equal(uv_run(&loop, UV_RUN_NOWAIT), 0);
+    assert_int_equal(answers, 0);
 }
 
 static int make_dir(void **state)
@@ -358,6 +386,7 @@ int main(void)
         TEST(an_absent_one_is_told),
         TEST(it_inherits_nothing),
         TEST(a_cancelled_one_is_killed),
+        TEST(a_cancelled_one_does_not_hold_up_the_end),
     };
 
     return cmocka_run_group_tests(tests, close_others, NULL);

@@ -59,6 +59,12 @@ static bool is_missing(int result)
     return result == -EHOSTUNREACH || result == -ENOENT;
 }
 
+/* Nobody there, or somebody who does not answer: further letters would only wait as long. */
+static bool is_silent(int result)
+{
+    return is_missing(result) || result == -ETIMEDOUT;
+}
+
 static void note_missing(struct engine *e, const char *name, bool missing)
 {
     struct remote_plugin *p = remote_plugin(e, name);
@@ -119,7 +125,7 @@ static void note_untold(struct remote_run *run, int result, const struct weft_er
         run->result = result;
         run->err = *err;
     }
-    if (is_missing(result))
+    if (is_silent(result))
         json_array_clear(run->letters);
 }
 

@@ -84,6 +84,9 @@ static int write_replay(struct engine *e, const struct network *net, json_t *let
                          false);
         if (r == 0)
             r = add_request(letters, remote_pool_id(net, i), &pool->gateway);
+        for (size_t j = 0; r == 0 && j < pool->aux_count; j++)
+            if (prefix_contains(pool_area(pool), &pool->aux[j].addr))
+                r = add_request(letters, remote_pool_id(net, i), &pool->aux[j].addr);
         for (size_t j = 0; r == 0 && j < count; j++) {
             if (prefix_contains(&pool->subnet, &endpoints[j]->ipv4))
                 r = add_request(letters, remote_pool_id(net, i), &endpoints[j]->ipv4);
@@ -94,7 +97,8 @@ static int write_replay(struct engine *e, const struct network *net, json_t *let
     return r;
 }
 
-/* A plugin that keeps nothing is told of all that it gave, once after each start of weftd. */
+/* A plugin that keeps nothing is told of all that it gave, once after each start of weftd. Until
+ * all of that has been delivered it is not known: whoever comes next begins anew. */
 int remote_heed_ipam_capabilities(struct remote_run *run, const json_t *answer,
                                   struct weft_error *err)
 {
@@ -110,14 +114,12 @@ int remote_heed_ipam_capabilities(struct remote_run *run, const json_t *answer,
         r = json_get_bool(answer, "RequiresRequestReplay", &p->requires_replay, err);
     if (r < 0)
         return r;
-    p->ipam_known = true;
-    if (!p->requires_replay)
-        return 0;
     run->letters = json_array();
-    for (size_t i = 0; r == 0 && i < e->network_count; i++)
+    for (size_t i = 0; p->requires_replay && r == 0 && i < e->network_count; i++)
         if (e->networks[i]->stage == NETWORK_SETTLED &&
             str_equal(e->networks[i]->ipam_driver, p->name))
             r = write_replay(e, e->networks[i], run->letters);
+    p->ipam_known = r == 0 && json_array_size(run->letters) == 0;
     return r < 0 ? weft_oom(err) : 0;
 }
 
@@ -132,8 +134,14 @@ int remote_ask_replay(struct remote_run *run, json_t **ret, struct weft_error *e
 }
 
 int remote_heed_replay(struct remote_run *run, const json_t *answer _unused_,
-                       struct weft_error *err _unused_)
+                       struct weft_error *err)
 {
+    struct remote_plugin *p = remote_plugin(run->er->engine, run->er->net->ipam_driver);
+
+    if (!p)
+        return weft_oom(err);
     (void)json_array_remove(run->letters, 0);
+    if (json_array_size(run->letters) == 0)
+        p->ipam_known = true;
     return 0;
 }

@@ -376,15 +376,36 @@ static int heed_aux(struct remote_run *run, const json_t *answer, struct weft_er
 
 /* ---- pools of no use ---- */
 
+/* A plugin may have given a pool that it had given already: it stays that other network's. */
+static bool is_others(const struct engine *e, const struct network *net, const char *id)
+{
+    for (size_t i = 0; i < e->network_count; i++) {
+        const struct network *other = e->networks[i];
+
+        if (other == net || !str_equal(other->ipam_driver, net->ipam_driver))
+            continue;
+        for (size_t j = 0; j < pools_got(other); j++)
+            if (str_equal(remote_pool_id(other, j), id))
+                return true;
+    }
+    return false;
+}
+
 static int ask_release_held(struct remote_run *run, json_t **ret, struct weft_error *err)
 {
-    const json_t *held = json_object_get(remote_ipam_notes(run->er->net), "Held");
-    json_t *id = json_array_get(held, json_array_size(held) - 1);
+    const struct network *net = run->er->net;
+    json_t *held = json_object_get(remote_ipam_notes(net), "Held");
 
-    if (json_array_size(held) == 0)
-        return 0;
-    *ret = json_pack("{s:O}", "PoolID", id);
-    return *ret ? 1 : weft_oom(err);
+    for (size_t left = json_array_size(held); left > 0; left--) {
+        json_t *id = json_array_get(held, left - 1);
+
+        if (!is_others(run->er->engine, net, json_string_value(id))) {
+            *ret = json_pack("{s:O}", "PoolID", id);
+            return *ret ? 1 : weft_oom(err);
+        }
+        (void)json_array_remove(held, left - 1);
+    }
+    return 0;
 }
 
 static int heed_release_held(struct remote_run *run, const json_t *answer _unused_,
@@ -435,13 +456,16 @@ static int write_release(json_t *letters, const char *pool, const char *address)
                         false);
 }
 
-static int write_pool_release(json_t *letters, const char *id)
+static int write_pool_release(json_t *letters, const struct errand *er, const char *id)
 {
+    if (is_others(er->engine, er->net, id))
+        return 0;
     return remote_write(letters, "ReleasePool", json_pack("{s:s}", "PoolID", id ? id : ""), false);
 }
 
-static int write_removal(json_t *letters, const struct network *net)
+static int write_removal(json_t *letters, const struct errand *er)
 {
+    const struct network *net = er->net;
     const json_t *held = json_object_get(remote_ipam_notes(net), "Held"), *item;
     size_t i;
 
@@ -452,11 +476,11 @@ static int write_removal(json_t *letters, const struct network *net)
         json_array_foreach (asked, j, item)
             if (write_release(letters, remote_pool_id(net, i), json_string_value(item)) < 0)
                 return -ENOMEM;
-        if (write_pool_release(letters, remote_pool_id(net, i)) < 0)
+        if (write_pool_release(letters, er, remote_pool_id(net, i)) < 0)
             return -ENOMEM;
     }
     json_array_foreach (held, i, item)
-        if (write_pool_release(letters, json_string_value(item)) < 0)
+        if (write_pool_release(letters, er, json_string_value(item)) < 0)
             return -ENOMEM;
     return 0;
 }
@@ -465,7 +489,7 @@ void remote_ipam_remove(struct errand *er)
 {
     _cleanup_json_ json_t *letters = json_array();
 
-    if (write_removal(letters, er->net) < 0)
+    if (write_removal(letters, er) < 0)
         json_decref(TAKE_PTR(letters));
     remote_tell(er, IPAM_DRIVER, TAKE_PTR(letters));
 }

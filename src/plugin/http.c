@@ -68,6 +68,8 @@ static enum http_outcome outcome_of(struct http_request *request, CURLcode code)
         return HTTP_UNREACHABLE;
     case CURLE_GOT_NOTHING:
         return HTTP_UNREACHABLE;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_OVERDUE;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
         return heard_anything(request) || request->tls ? HTTP_FAILED : HTTP_UNREACHABLE;

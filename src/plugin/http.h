@@ -14,6 +14,7 @@ void http_free(struct http *h);
 enum http_outcome {
     HTTP_ANSWERED,    /* with a status and all of its body */
     HTTP_UNREACHABLE, /* nobody is there, or they were gone before they answered anything */
+    HTTP_OVERDUE,     /* it has not answered in time */
     HTTP_FAILED,      /* anything else: why says what */
 };
 struct http_answer {

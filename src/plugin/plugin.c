@@ -145,7 +145,10 @@ static int read_answer(const struct plugin_call *c, const struct http_answer *an
     case HTTP_UNREACHABLE:
         return fail_unreachable(c, answer->why, err);
     default:
-        return weft_fail(err, WEFT_INTERNAL, "%s", answer->why);
+        weft_fail(err, WEFT_INTERNAL, "%s", answer->why);
+        if (answer->outcome == HTTP_OVERDUE)
+            err->errnum = ETIMEDOUT;
+        return -err->errnum;
     }
 }
 
@@ -187,16 +190,27 @@ static void post(struct plugin_call *c)
 
 /* ---- activation ---- */
 
-/* Those that waited for an activation look again: it is active now, or one of them tries. */
+static bool is_same_address(const struct plugin_address *a, const struct plugin_address *b)
+{
+    return str_equal(a->socket, b->socket) && str_equal(a->url, b->url) &&
+           a->insecure == b->insecure && str_equal(a->ca, b->ca) && str_equal(a->cert, b->cert) &&
+           str_equal(a->key, b->key);
+}
+
+/* Those that waited for an activation look again: it is active now, or one of them tries. Those in
+ * a pause of their own have a timer that runs, and keep it. */
 static void wake(struct plugin *plugin, struct plugins *p)
 {
     for (struct plugin_call *c = p->calls; c; c = c->next)
-        if (c->plugin == plugin && !c->request)
+        if (c->plugin == plugin && !c->request && !uv_is_active((uv_handle_t *)c->timer))
             uv_timer_start(c->timer, pause_over, 0, 0);
 }
 
-static int heed_manifest(struct plugin *plugin, const json_t *manifest, struct weft_error *err)
+/* The plugin may have moved meanwhile: then it has still to be activated where it is now. */
+static int heed_manifest(const struct plugin_call *c, const json_t *manifest,
+                         struct weft_error *err)
 {
+    struct plugin *plugin = c->plugin;
     strv implements = NULL;
     int r = json_get_strv(manifest, "Implements", &implements, err);
 
@@ -206,7 +220,7 @@ static int heed_manifest(struct plugin *plugin, const json_t *manifest, struct w
     }
     strv_free(plugin->implements);
     plugin->implements = implements;
-    plugin->active = true;
+    plugin->active = is_same_address(&c->to, &plugin->address);
     return 0;
 }
 
@@ -221,14 +235,17 @@ static void activated(void *arg, const struct http_answer *http)
     c->plugin->activator = NULL;
     r = read_answer(c, http, &manifest, &err);
     if (r == 0)
-        r = heed_manifest(c->plugin, manifest, &err);
+        r = heed_manifest(c, manifest, &err);
     wake(c->plugin, c->plugins);
-    if (r == 0) {
-        uv_timer_stop(c->timer);
+    uv_timer_stop(c->timer);
+    if (r == 0 && c->plugin->active) {
         post(c);
         return;
     }
-    uv_timer_stop(c->timer);
+    if (r == 0) {
+        attempt(c);
+        return;
+    }
     weft_error_prefix(&err, ACTIVATE);
     if (r == -EHOSTUNREACH)
         try_again(c, r, &err);
@@ -249,13 +266,6 @@ static void activate(struct plugin_call *c)
 }
 
 /* ---- looking for it ---- */
-
-static bool is_same_address(const struct plugin_address *a, const struct plugin_address *b)
-{
-    return str_equal(a->socket, b->socket) && str_equal(a->url, b->url) &&
-           a->insecure == b->insecure && str_equal(a->ca, b->ca) && str_equal(a->cert, b->cert) &&
-           str_equal(a->key, b->key);
-}
 
 static int copy_text(const char *text, char **ret)
 {

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "engine/change_step.h"
+#include "engine/outside.h"
 
 int change_record(struct change *ch, const struct change_step *step, struct weft_error *err)
 {
@@ -159,6 +160,7 @@ static void finish_step(struct engine *e, struct change_step *s)
         container_free(s->c);
         break;
     case STEP_REMOVE_ENDPOINT:
+        outside_unfollow(e, s->ep);
         endpoint_free(s->ep);
         break;
     case STEP_PORTS:

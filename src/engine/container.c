@@ -74,6 +74,10 @@ int container_remove(struct engine *e, struct container *c, struct weft_error *e
     memcpy(id, c->id, sizeof id);
     if (r == 0 && sb && sandbox_is_busy(e, sb, err))
         r = -err->errnum;
+    if (r == 0 && sb && sb->active && sandbox_is_asked(sb))
+        log_warning("container %s goes, but those outside could not be told that it leaves its "
+                    "networks",
+                    c->name);
     if (r == 0)
         r = runtime_remove(e->runtime, id, err);
     if (r == 0)
@@ -426,7 +430,43 @@ struct removal {
     char id[ID_TEXT_MAX];
     engine_done_fn *done;
     void *arg;
+    bool left; /* its network has been taken down, or that was tried */
 };
+
+/* Those who wait for it, the removal among them, go on. */
+static void removal_left(struct container_slot *slot)
+{
+    char id[ID_TEXT_MAX];
+
+    memcpy(id, slot->container->id, sizeof id);
+    slot->busy = false;
+    wait_notify(slot->engine, id, false, slot->container->exit_code);
+}
+
+static void removal_at_rest(void *arg, int exit_code);
+
+/* A network that could not be taken down at its container's end is now, before it is too late:
+ * those outside know of it still. True: the removal goes on after that. */
+static bool leave_first(struct removal *removal, struct container_slot *slot)
+{
+    const struct container *c = slot->container;
+    const struct sandbox *sb = engine_container_sandbox(removal->engine, c);
+    struct engine_waiter *waiter;
+    struct weft_error ignored;
+
+    if (removal->left || slot->busy || c->status == CONTAINER_RUNNING || !sb ||
+        strcmp(sb->id, c->id) != 0 || !sb->active || !sandbox_is_asked(sb))
+        return false;
+    removal->left = true;
+    slot->busy = true;
+    if (engine_container_wait(removal->engine, c->id, ENGINE_WAIT_NOT_RUNNING, removal_at_rest,
+                              removal, &waiter, &ignored) < 0) {
+        slot->busy = false;
+        return false;
+    }
+    container_leave(slot, removal_left);
+    return true;
+}
 
 static void removal_at_rest(void *arg, int exit_code)
 {
@@ -436,6 +476,8 @@ static void removal_at_rest(void *arg, int exit_code)
     struct weft_error err = ending;
     int r = -ECANCELED;
 
+    if (exit_code != WAIT_ENDED && slot && leave_first(removal, slot))
+        return;
     /* With --rm it is gone already. */
     if (exit_code != WAIT_ENDED)
         r = slot ? container_remove(e, slot->container, &err) : 0;

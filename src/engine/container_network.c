@@ -38,22 +38,37 @@ static int check_links(struct engine *e, const struct container *c, const struct
     return 0;
 }
 
+/* None of its networks may be coming or going. */
+static int check_networks(struct engine *e, const struct container *c, const struct sandbox *sb,
+                          struct weft_error *err)
+{
+    const char *mode = c->config.network_mode;
+    bool named = !str_is_empty(mode) && strcmp(mode, "default") != 0;
+    const struct network *net = named ? engine_network(e, mode, err) : NULL;
+
+    /* The network it was made for may have been removed while it was stopped. */
+    if (named && !net)
+        return -err->errnum;
+    if (net && network_is_busy(e, net, err))
+        return -err->errnum;
+    for (size_t i = 0; i < sb->endpoint_count; i++)
+        if (network_is_busy(e, sb->endpoints[i]->network, err))
+            return -err->errnum;
+    return 0;
+}
+
 static int check_enterable(struct engine *e, const struct container *c, const struct sandbox *sb,
                            struct weft_error *err)
 {
-    const char *mode = c->config.network_mode;
     bool own = strcmp(c->id, c->sandbox_id) == 0;
 
     if (!sb)
         return weft_fail(err, WEFT_CONFLICT, "the container whose network %s shares was removed",
                          c->name);
-    if (!own && !sb->active)
+    if (!own && (!sb->active || !sandbox_in_use(e, sb, c)))
         return weft_fail(err, WEFT_CONFLICT,
                          "cannot join the network of container %s: it is not running", sb->name);
-    /* The network it was made for may have been removed while it was stopped. */
-    if (own && !str_is_empty(mode) && strcmp(mode, "default") != 0 && !engine_network(e, mode, err))
-        return -err->errnum;
-    if (own && check_links(e, c, sb, err) < 0)
+    if (own && (check_networks(e, c, sb, err) < 0 || check_links(e, c, sb, err) < 0))
         return -err->errnum;
     return sandbox_is_busy(e, sb, err) ? -err->errnum : 0;
 }
@@ -117,12 +132,27 @@ static void joined(void *arg, int result, const struct weft_error *err)
     slot->entered(slot, result, err);
 }
 
+/* Its sandbox is up though nobody uses it: it could not be taken down when it should have been.
+ * Telling others takes time: then the start is refused, and its failure takes the sandbox down. */
+static int rest_at_last(struct engine *e, const struct container *c, struct sandbox *sb,
+                        struct weft_error *err)
+{
+    if (sandbox_is_asked(sb))
+        return weft_fail(err, WEFT_CONFLICT,
+                         "the network of container %s could not be taken down when it ended: "
+                         "that is tried anew, start it again when it is done",
+                         c->name);
+    return sandbox_rest(e, sb, err);
+}
+
 int container_enter(struct container_slot *slot, engine_done_fn *then, struct weft_error *err)
 {
     struct engine *e = slot->engine;
     struct sandbox *sb = engine_container_sandbox(e, slot->container);
     int r = check_enterable(e, slot->container, sb, err);
 
+    if (r == 0 && sb->active && !sandbox_in_use(e, sb, slot->container))
+        r = rest_at_last(e, slot->container, sb, err);
     if (r < 0 || sb->active)
         return r;
     r = set_active(e, sb, true, err);
@@ -161,14 +191,6 @@ static void told(void *arg, int result, const struct weft_error *err _unused_)
         deactivate(arg);
 }
 
-static bool has_asked(const struct sandbox *sb)
-{
-    for (size_t i = 0; i < sb->endpoint_count; i++)
-        if (network_is_asked(sb->endpoints[i]->network))
-            return true;
-    return false;
-}
-
 /* Off all networks, as far as the kernel is concerned; then those outside are told. */
 static int begin_leaving(struct container_slot *slot, struct sandbox *sb, struct weft_error *err)
 {
@@ -191,7 +213,7 @@ static void take_down(struct engine *e, const char *id)
 
     if (!sb || !sb->active || sandbox_in_use(e, sb, c)) {
         taken_down(slot);
-    } else if (!has_asked(sb)) {
+    } else if (!sandbox_is_asked(sb)) {
         deactivate(slot);
     } else if (sandbox_is_busy(e, sb, &err)) {
         /* Somebody who waited before has begun something else. */

@@ -10,6 +10,7 @@
 #include "engine/change_step.h"
 #include "engine/errand.h"
 #include "engine/parents.h"
+#include "model/network_check.h"
 
 size_t network_outsiders(const struct network *net, const struct outsider *ret[OUTSIDERS_MAX])
 {
@@ -32,6 +33,14 @@ bool network_is_asked(const struct network *net)
     const struct outsider *outsiders[OUTSIDERS_MAX];
 
     return network_outsiders(net, outsiders) > 0;
+}
+
+bool sandbox_is_asked(const struct sandbox *sb)
+{
+    for (size_t i = 0; i < sb->endpoint_count; i++)
+        if (network_is_asked(sb->endpoints[i]->network))
+            return true;
+    return false;
 }
 
 void outside_explain(const struct network *net, bool leaving, struct strbuf *out)
@@ -90,7 +99,7 @@ static void follow(struct engine *e, struct endpoint *ep)
             outsiders[i]->follow(e, ep);
 }
 
-static void unfollow(struct engine *e, struct endpoint *ep)
+void outside_unfollow(struct engine *e, struct endpoint *ep)
 {
     const struct outsider *outsiders[OUTSIDERS_MAX];
     size_t count = network_outsiders(ep->network, outsiders);
@@ -179,11 +188,16 @@ static int settle_join(struct errand_task *task, struct weft_error *err)
 
 /* ---- answers: networks ---- */
 
+/* What cannot be is not stored either: weftd would not start from it. */
 static int remember_network(struct errand_task *task, struct weft_error *err)
 {
     _cleanup_change_ struct change ch = {0};
-    int r = change_begin(task->errand.engine, &ch, err);
+    int r = network_check(task->net, err);
 
+    if (r < 0)
+        network_clear_pools(task->net);
+    else
+        r = change_begin(task->errand.engine, &ch, err);
     if (r == 0)
         r = change_write_network(ch.engine, task->net, err);
     return r < 0 ? r : change_commit_model(&ch, err);
@@ -282,7 +296,7 @@ int outside_leave(struct engine *e, struct sandbox *sb, engine_done_fn *done, vo
 {
     for (size_t i = 0; i < sb->endpoint_count; i++)
         if (sb->endpoints[i]->stage == ENDPOINT_LEAVING)
-            unfollow(e, sb->endpoints[i]);
+            outside_unfollow(e, sb->endpoints[i]);
     return errand_begin(e, ERRAND_LEAVE, NULL, sb, done, arg, err);
 }
 
@@ -300,9 +314,11 @@ int outside_readdress(struct engine *e, struct endpoint *ep, const struct addr *
                         given ? given : &ep->given, err);
     if (r == 0)
         r = change_commit(&ch, NULL, err);
-    if (r == 0)
-        refresh_files(e, ep->sandbox);
-    return r;
+    if (r < 0)
+        return r;
+    refresh_files(e, ep->sandbox);
+    refresh_resolver(e, ep->sandbox);
+    return 0;
 }
 
 int outside_store(struct engine *e, struct endpoint *ep, struct weft_error *err)
@@ -343,7 +359,7 @@ void outside_stop(struct engine *e)
     if (!e->outside)
         return;
     e->outside->stopping = true;
-    each_wired(e, unfollow);
+    each_wired(e, outside_unfollow);
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         if (all[i]->stop)
             all[i]->stop(e);

@@ -76,6 +76,7 @@ extern const struct outsider outsider_cni, outsider_dhcp, outsider_remote, outsi
 size_t network_outsiders(const struct network *net, const struct outsider *ret[OUTSIDERS_MAX]);
 /* Whether there is anybody. */
 bool network_is_asked(const struct network *net);
+bool sandbox_is_asked(const struct sandbox *sb); /* about one of its networks */
 /* For dry runs, which ask nobody: comment lines that say who would be asked first, or (leaving)
  * told. */
 void outside_explain(const struct network *net, bool leaving, struct strbuf *out);
@@ -118,6 +119,9 @@ int outside_readdress(struct engine *e, struct endpoint *ep, const struct addr *
                       struct weft_error *err);
 /* What an outsider wants remembered of a wired endpoint (given.state) has changed: stores it. */
 int outside_store(struct engine *e, struct endpoint *ep, struct weft_error *err);
+
+/* Nobody looks after it any more: leaving does this, and whatever frees an endpoint. */
+void outside_unfollow(struct engine *e, struct endpoint *ep);
 
 /* At weftd's start, after mending: lets go of what was cut short, follows what is wired. */
 void outside_start(struct engine *e);

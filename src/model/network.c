@@ -10,13 +10,20 @@ static void pool_clear(struct pool *pool)
     free(pool->aux);
 }
 
+void network_clear_pools(struct network *net)
+{
+    for (size_t i = 0; i < net->pool_count; i++)
+        pool_clear(&net->pools[i]);
+    free(net->pools);
+    net->pools = NULL;
+    net->pool_count = 0;
+}
+
 void network_free(struct network *net)
 {
     if (!net)
         return;
-    for (size_t i = 0; i < net->pool_count; i++)
-        pool_clear(&net->pools[i]);
-    free(net->pools);
+    network_clear_pools(net);
     strmap_clear(&net->options);
     strmap_clear(&net->ipam_options);
     strmap_clear(&net->labels);

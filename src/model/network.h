@@ -80,6 +80,8 @@ int network_from_json(const json_t *doc, struct network **ret, struct weft_error
 json_t *network_to_json(const struct network *net);
 
 void network_free(struct network *net);
+/* Takes all its pools away. */
+void network_clear_pools(struct network *net);
 DEFINE_CLEANUP(struct network *, network_free)
 #define _cleanup_network_ _cleanup_(network_free_p)
 

@@ -218,5 +218,5 @@ def test_bad_input_is_refused(one):
     host.run("ip", "link", "add", "name", "ipv0", "link", "eth7", "type", "ipvlan", "mode", "l3")
     host.run("ip", "link", "set", "ipv0", "up")
     seven = ("network", "create", "-d", "ipvlan", "-o", "parent=eth7", "new")
-    one.fails(*seven, says="in use by link ipv0 in mode l3: an ipvlan parent has one mode")
+    one.fails(*seven, says="in use by link ipv0 in mode l3 bridge: an ipvlan parent has one mode")
     one.fails("network", "create", "-d", "ipvlan", "-o", "parent=ipv0", "new", says="is itself an ipvlan link")

@@ -361,11 +361,21 @@ static int disown(struct engine *e, struct network *net, struct weft_error *err)
     return r < 0 ? r : change_commit_model(&ch, err);
 }
 
+static bool has_made_parents(const struct engine *e)
+{
+    for (size_t i = 0; i < e->network_count; i++)
+        if (e->networks[i]->made_parent)
+            return true;
+    return false;
+}
+
 void parents_disown(struct engine *e)
 {
     _cleanup_fact_set_ struct fact_set links = {0};
     struct weft_error err = {0};
 
+    if (!has_made_parents(e))
+        return;
     if (kernel_links(e->kernel, &links, &err) < 0) {
         log_warning("%s", err.text);
         return;
@@ -390,7 +400,9 @@ int parents_complete(struct engine *e, struct network *net, struct weft_error *e
     _cleanup_fact_set_ struct fact_set links = {0};
     int r;
 
-    if (!on_parent && !*net->link)
+    /* Most bridges are weft's own, with no link of the host's: they need no dump. */
+    if (!on_parent && !(*net->link && (network_option(net, OPTION_BRIDGE_NAME) ||
+                                       network_option(net, OPTION_UPLINK))))
         return 0;
     r = kernel_links(e->kernel, &links, err);
     if (r < 0)

@@ -215,3 +215,17 @@ json_t *json_from_addr(const struct addr *a)
 {
     return json_string(addr_text(a));
 }
+
+int json_collect_texts(const json_t *array, strv *list)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach ((json_t *)array, i, item) {
+        const char *text = json_string_value(item);
+
+        if (!str_is_empty(text) && !strv_contains(*list, text) && strv_add(list, text) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}

@@ -48,3 +48,7 @@ int json_check_keys(const json_t *object, const char *const *known, struct weft_
 json_t *json_from_strv(char *const *v);           /* NULL list: [] */
 json_t *json_from_strmap(const struct strmap *m); /* empty map: {} */
 json_t *json_from_addr(const struct addr *a);     /* none: "" */
+
+/* Appends the texts of an array that are not empty and not in *list yet; what is no array has none,
+ * what is no text is passed over. 0 or -ENOMEM. */
+int json_collect_texts(const json_t *array, strv *list);

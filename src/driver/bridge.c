@@ -147,7 +147,7 @@ static int check_vlan(const struct network *net, const struct endpoint_want *wan
             err, WEFT_INVALID,
             "VLAN %s asked for, but network %s does not know VLANs: it needs option " OPTION_VLAN_AWARE,
             vlan, net->name);
-    if (str_equal(net->ipam_driver, "dhcp"))
+    if (network_uses_dhcp(net))
         return weft_fail(err, WEFT_INVALID,
                          "VLAN %s asked for, but the DHCP server of network %s is asked in the "
                          "bridge's own VLAN",

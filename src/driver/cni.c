@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "base/json.h"
 #include "driver/silent.h"
 #include "model/limit.h"
 
@@ -45,16 +46,8 @@ int cni_endpoint_dns(const struct endpoint *ep, const char *key, strv *list)
 {
     const json_t *own = json_object_get(ep->given.state, CNI_KEY);
     const json_t *dns = json_object_get(json_object_get(own, CNI_KEY_RESULT), "dns");
-    const json_t *item;
-    size_t i;
 
-    json_array_foreach (json_object_get(dns, key), i, item) {
-        const char *text = json_string_value(item);
-
-        if (!str_is_empty(text) && !strv_contains(*list, text) && strv_add(list, text) < 0)
-            return -ENOMEM;
-    }
-    return 0;
+    return json_collect_texts(json_object_get(dns, key), list);
 }
 
 /* ---- networks ---- */

@@ -53,32 +53,23 @@ int aux_add(struct network *net, const char *name, const struct addr *addr, stru
 
 /* ---- the addresses of a bridge that is there ---- */
 
-static int add_pool(struct network *net, const struct prefix *own, struct weft_error *err)
-{
-    struct pool *grown = reallocarray(net->pools, net->pool_count + 1, sizeof *grown);
-
-    if (!grown)
-        return weft_oom(err);
-    net->pools = grown;
-    grown[net->pool_count++] = (struct pool){.subnet = prefix_network(own), .gateway = own->addr};
-    return 0;
-}
-
 /* own: an address of the host's on the bridge, with its length. */
 static int take_address(struct network *net, const struct prefix *own, struct weft_error *err)
 {
     int family = own->addr.family;
     struct pool *pool = (struct pool *)network_pool_of(net, &own->addr);
-    int r = 0;
 
     if (!(family == AF_INET ? net->enable_ipv4 : net->enable_ipv6))
         return 0;
     if (!pool && !network_pool(net, family) && own->len < addr_bits(&own->addr)) {
-        r = add_pool(net, own, err);
-        pool = r < 0 ? NULL : &net->pools[net->pool_count - 1];
+        struct prefix subnet = prefix_network(own);
+
+        pool = network_add_pool(net, &subnet);
+        if (!pool)
+            return weft_oom(err);
     }
     if (!pool)
-        return r;
+        return 0;
     pool->gateway_found = true;
     if (!addr_is_set(&pool->gateway))
         pool->gateway = own->addr;

@@ -66,7 +66,7 @@ static int check_overlaps(struct engine *e, const struct network *net, struct we
     return r;
 }
 
-static struct pool *add_pool(struct network *net, const struct prefix *subnet)
+struct pool *network_add_pool(struct network *net, const struct prefix *subnet)
 {
     struct pool *grown = realloc(net->pools, (net->pool_count + 1) * sizeof *grown);
 
@@ -97,7 +97,7 @@ static int choose_subnet(struct engine *e, struct network *net, int family, stru
                                &subnet, err);
     else
         r = ipam_choose_ula(e->ula_global_id, 0, taken.items, taken.count, &subnet, err);
-    if (r == 0 && !add_pool(net, &subnet))
+    if (r == 0 && !network_add_pool(net, &subnet))
         r = weft_oom(err);
     return r;
 }

@@ -91,16 +91,7 @@ static const json_t *state_dns(const struct endpoint_given *given)
 
 int dhcp_endpoint_dns(const struct endpoint *ep, const char *key, strv *list)
 {
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach (json_object_get(state_dns(&ep->given), key), i, item) {
-        const char *text = json_string_value(item);
-
-        if (text && !strv_contains(*list, text) && strv_add(list, text) < 0)
-            return -ENOMEM;
-    }
-    return 0;
+    return json_collect_texts(json_object_get(state_dns(&ep->given), key), list);
 }
 
 /* T1 < T2 < the end, as codec.h promises. */

@@ -78,7 +78,7 @@ int mac_choose(struct engine *e, const struct endpoint *ep, const struct addr *i
         return 0;
     if (str_equal(from, "random") && getrandom(&number, sizeof number, 0) == sizeof number)
         *ret = mac_of_number(number);
-    else if (str_equal(from, "name") || str_equal(ep->network->ipam_driver, "dhcp"))
+    else if (str_equal(from, "name") || network_uses_dhcp(ep->network))
         *ret = mac_of_names(e, ep);
     else if (addr_is_set(addr))
         *ret = mac_from_addr(addr);

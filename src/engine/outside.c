@@ -17,7 +17,7 @@ size_t network_outsiders(const struct network *net, const struct outsider *ret[O
     const struct driver_ops *driver = driver_find(net->driver);
     size_t count = 0;
 
-    if (str_equal(net->ipam_driver, "dhcp"))
+    if (network_uses_dhcp(net))
         ret[count++] = &outsider_dhcp;
     else if (net->ipam_driver)
         ret[count++] = &outsider_remote_ipam;

@@ -157,6 +157,8 @@ int warn_unpublished(const struct sandbox *sb, size_t first, strv *warnings,
 
 /* ---- choose.c: what the user left open ---- */
 
+/* Appends a pool: the network's, until the next is appended. NULL when memory ran out. */
+struct pool *network_add_pool(struct network *net, const struct prefix *subnet);
 /* Completes a network's pools and gateways, and checks them against all others. */
 int choose_pools(struct engine *e, struct network *net, struct weft_error *err);
 /* Pools that others gave: those of a network with a link must not overlap another's. */

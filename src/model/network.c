@@ -112,9 +112,8 @@ bool network_has_gateway(const struct network *net, const struct pool *pool)
     int family = pool->gateway.family;
 
     /* What a LAN's server gives addresses of is the LAN: its router is not the host. */
-    if (!addr_is_set(&pool->gateway) || pool->gateway_found ||
-        str_equal(net->ipam_driver, "dhcp") || network_lies_on_parent(net) ||
-        network_gateway_mode(net, family) == GATEWAY_ISOLATED)
+    if (!addr_is_set(&pool->gateway) || pool->gateway_found || network_uses_dhcp(net) ||
+        network_lies_on_parent(net) || network_gateway_mode(net, family) == GATEWAY_ISOLATED)
         return false;
     return family != AF_INET || !network_option_bool(net, OPTION_BRIDGE_INHIBIT_IPV4, false);
 }
@@ -135,6 +134,11 @@ bool network_has_names(const struct network *net)
 bool network_has_own_pools(const struct network *net)
 {
     return !net->ipam_driver;
+}
+
+bool network_uses_dhcp(const struct network *net)
+{
+    return str_equal(net->ipam_driver, "dhcp");
 }
 
 bool network_publishes(const struct network *net)

@@ -116,6 +116,8 @@ bool network_has_gateway(const struct network *net, const struct pool *pool);
 struct addr network_host_addr(const struct network *net, int family);
 /* Whether addresses come from weft's own pools (and not from a plugin or a DHCP server). */
 bool network_has_own_pools(const struct network *net);
+/* Whether they come from the LAN's DHCP server. */
+bool network_uses_dhcp(const struct network *net);
 /* Whether weft answers for its endpoints' names: it is a user's. */
 bool network_has_names(const struct network *net);
 /* Whether ports of its endpoints can be published: it has a link and is not internal. */

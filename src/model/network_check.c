@@ -208,7 +208,7 @@ static int check_on_parent(const struct network *net, struct weft_error *err)
                          "the host can have no access to network %s: with ipvlan_flag private "
                          "nobody reaches its endpoints directly",
                          net->name);
-    if (network_routes_by_parent(net) && str_equal(net->ipam_driver, "dhcp"))
+    if (network_routes_by_parent(net) && network_uses_dhcp(net))
         return weft_fail(err, WEFT_INVALID,
                          "network %s cannot have addresses by DHCP: in ipvlan_mode %s nothing is "
                          "broadcast",
